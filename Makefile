@@ -1,0 +1,50 @@
+# Gantry's targets. `make help` lists them.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.go/bin:$(PATH)
+export CGO_ENABLED ?= 0
+GO ?= go
+PKG ?= ./...
+N ?= 200
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test race check golden sim fuzz bench generate docs
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what building, testing and the demo need (Debian 12)
+	@.ci/setup
+
+build: setup ## build bin/gantry
+	@$(GO) build -trimpath -o bin/gantry ./cmd/gantry
+
+demo: build ## apply bundles/telemetry.yaml, kill the primary's machine, audit
+	@bundles/demo
+
+test: build ## every test, real software included where root allows it
+	@.ci/test
+
+race: setup ## the tests of the fast packages under the race detector
+	@CGO_ENABLED=1 $(GO) test -race -short $(PKG)
+
+check: setup ## formatting, vet, staticcheck, known vulnerabilities, architecture
+	@.ci/check
+
+golden: ## rewrite the golden plans and the stories of the CLI, then look at git diff
+	@$(GO) test ./charms/... ./cmd/gantry/... -short -update
+
+sim: ## simulate bundles under N seeds: make sim N=10000
+	@$(GO) test ./bundles -run Simulate -seeds $(N)
+
+fuzz: ## every fuzz target for FUZZTIME
+	@.ci/fuzz $(FUZZTIME)
+
+bench: build ## measure, side by side with a peer or a physical limit
+	@.ci/bench
+
+generate: ## generated code from the .proto files
+	@$(GO) generate ./engine/wire/... ./charms/sdk/...
+
+docs: build ## docs/commands.md from the commands' own help
+	@bin/gantry docs > docs/commands.md
