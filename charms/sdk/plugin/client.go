@@ -1,0 +1,125 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/gantry-orchestrator/gantry/charms/sdk/plugin/internal/charmpb"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// Deadline is how long a charm may take for one Reconcile.
+const Deadline = time.Second
+
+// startDeadline is how long a charm's process may take to serve.
+const startDeadline = 10 * time.Second
+
+// ErrPanic and ErrDeadline are what a charm's own fault looks like; neither
+// changes anything on the machine.
+var (
+	ErrPanic    = errors.New("the charm panicked")
+	ErrDeadline = fmt.Errorf("the charm did not answer within %v", Deadline)
+)
+
+// Launch starts a charm's process. Dir is where it makes its socket; the
+// environment is what the protocol needs and nothing else.
+type Launch func(env []string, dir string) (runner.Runner, error)
+
+// ConnectConfig is what Connect needs.
+type ConnectConfig struct {
+	Launch    Launch
+	SocketDir string    // in which a directory is made for the socket; must exist
+	Group     string    // of the charm's process, where it differs from the agent's
+	Stderr    io.Writer // gets what the charm prints
+}
+
+// Client is an agent's end of one charm process.
+type Client struct {
+	process *goplugin.Client
+	charm   charmpb.CharmClient
+}
+
+// Connect launches a charm's process and waits until it serves.
+func Connect(c ConnectConfig) (*Client, error) {
+	process := goplugin.NewClient(&goplugin.ClientConfig{
+		HandshakeConfig:  handshake(),
+		Plugins:          goplugin.PluginSet{pluginName: &endpoint{}},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		StartTimeout:     startDeadline,
+		UnixSocketConfig: &goplugin.UnixSocketConfig{Group: c.Group, TempDir: c.SocketDir},
+		Logger:           hclog.NewNullLogger(),
+		Stderr:           c.Stderr,
+		SyncStdout:       c.Stderr,
+		SyncStderr:       c.Stderr,
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage))},
+		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
+			return c.Launch(cmd.Env, dir)
+		},
+	})
+	charm, err := dispense(process)
+	if err != nil {
+		process.Kill()
+		return nil, fmt.Errorf("start the charm's process: %w: %w", err, model.ErrUnavailable)
+	}
+	return &Client{process: process, charm: charm}, nil
+}
+
+func dispense(process *goplugin.Client) (charmpb.CharmClient, error) {
+	conn, err := process.Client()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := conn.Dispense(pluginName)
+	if err != nil {
+		return nil, err
+	}
+	return raw.(charmpb.CharmClient), nil
+}
+
+// Reconcile asks the charm. An error that is ErrDeadline leaves the process
+// at work on the question: it is of no more use.
+func (c *Client) Reconcile(ctx context.Context, in effect.Input) (effect.Desired, error) {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return effect.Desired{}, fmt.Errorf("encode the input: %w", err)
+	}
+	limited, cancel := context.WithTimeout(ctx, Deadline)
+	defer cancel()
+	res, err := c.charm.Reconcile(limited, &charmpb.ReconcileRequest{Input: b})
+	switch {
+	case ctx.Err() != nil:
+		return effect.Desired{}, ctx.Err()
+	case status.Code(err) == codes.DeadlineExceeded:
+		return effect.Desired{}, ErrDeadline
+	case err != nil:
+		return effect.Desired{}, fmt.Errorf("ask the charm's process: %w: %w", err, model.ErrUnavailable)
+	case res.GetPanic() != "":
+		return effect.Desired{}, fmt.Errorf("%w: %s", ErrPanic, res.GetPanic())
+	}
+	var want effect.Desired
+	if err := json.Unmarshal(res.GetDesired(), &want); err != nil {
+		return effect.Desired{}, fmt.Errorf("decode what is desired: %w", err)
+	}
+	return want, nil
+}
+
+// Exited reports whether the process has ended.
+func (c *Client) Exited() bool { return c.process.Exited() }
+
+// Close ends the process and waits for it.
+func (c *Client) Close() { c.process.Kill() }
