@@ -1,0 +1,213 @@
+package perform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// Apt installs packages of Debian and its kin. It never upgrades or downgrades
+// what is installed.
+type Apt struct {
+	// Run runs a command as root; Command.Run outside tests.
+	Run func(ctx context.Context, c Command) (Output, error)
+	// Superuser: the agent may install. Without it a missing package is
+	// refused with the command that an operator may run.
+	Superuser bool
+	// OwnMachine: the machine is ours whole, so packages are kept from
+	// starting services of their own.
+	OwnMachine bool
+	// Root is "/" but in tests.
+	Root string
+	Now  func() time.Time
+}
+
+// Installed is what installing one package came to: the data that undoes it.
+type Installed struct {
+	Version string   `json:"version"`
+	Added   []string `json:"added,omitempty"` // packages that were not there before, it and its dependencies
+}
+
+// indexAge is the age at which apt's lists count as stale.
+const indexAge = 24 * time.Hour
+
+var aptOptions = []string{
+	"-o", "DPkg::Lock::Timeout=120",
+	"-o", "Dpkg::Options::=--force-confdef",
+	"-o", "Dpkg::Options::=--force-confold",
+	"-o", "APT::Get::Upgrade=false",
+	"-q", "-y",
+}
+
+// Version is the installed version of a package, empty where it is not
+// installed.
+func (a Apt) Version(ctx context.Context, name string) (string, error) {
+	all, err := a.versions(ctx)
+	return all[name], err
+}
+
+// versions lists what is installed, by name; of a foreign architecture by
+// name:arch.
+func (a Apt) versions(ctx context.Context) (map[string]string, error) {
+	out, err := a.Run(ctx, Command{Argv: []string{"dpkg-query", "--show", "--showformat", "${db:Status-Status} ${binary:Package} ${Package} ${Version}\n"}})
+	if err != nil {
+		return nil, fmt.Errorf("list installed packages: %w", err)
+	}
+	if err := out.failure("list installed packages"); err != nil {
+		return nil, err
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(out.Stdout) {
+		f := strings.Fields(line)
+		if len(f) != 4 || f[0] != "installed" {
+			continue
+		}
+		found[f[1]] = f[3]
+		if _, there := found[f[2]]; !there {
+			found[f[2]] = f[3]
+		}
+	}
+	return found, nil
+}
+
+// Install installs exactly this version, or the archive's candidate where
+// version is empty. A package that is installed in another version is refused.
+func (a Apt) Install(ctx context.Context, name, version string) (Installed, error) {
+	before, err := a.versions(ctx)
+	if err != nil {
+		return Installed{}, err
+	}
+	if have := before[name]; have != "" {
+		if version != "" && have != version {
+			return Installed{}, fmt.Errorf("package %s is installed in version %s, and %s is wanted: Gantry never changes an installed version; do so by hand, or reset the recorded one: %w", name, have, version, model.ErrConflict)
+		}
+		return Installed{Version: have}, nil
+	}
+	wanted := name
+	if version != "" {
+		wanted += "=" + version
+	}
+	if !a.Superuser {
+		return Installed{}, fmt.Errorf("package %s is missing and the agent is not root; run: sudo apt-get install --no-upgrade -y %s: %w", name, wanted, model.ErrDenied)
+	}
+	if err := a.update(ctx, false); err != nil {
+		return Installed{}, err
+	}
+	err = a.install(ctx, wanted)
+	if err != nil && ctx.Err() == nil { // the lists may name files that the archive has replaced
+		if fresh := a.update(ctx, true); fresh != nil {
+			return Installed{}, errors.Join(err, fresh)
+		}
+		err = a.install(ctx, wanted)
+	}
+	if err != nil {
+		return Installed{}, err
+	}
+	after, err := a.versions(ctx)
+	if err != nil {
+		return Installed{}, err
+	}
+	return Installed{Version: after[name], Added: added(before, after)}, nil
+}
+
+func added(before, after map[string]string) []string {
+	var names []string
+	for name := range after {
+		if before[name] == "" && !strings.Contains(name, ":") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (a Apt) install(ctx context.Context, wanted string) error {
+	restore, err := a.quieten()
+	if err != nil {
+		return err
+	}
+	argv := slices.Concat([]string{"apt-get", "install", "--no-upgrade", "--no-install-recommends"}, aptOptions, []string{"--", wanted})
+	return errors.Join(a.apt(ctx, "install "+wanted, argv), restore())
+}
+
+func (a Apt) apt(ctx context.Context, what string, argv []string) error {
+	out, err := a.Run(ctx, Command{Argv: argv, Env: map[string]string{
+		"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_MODE": "l",
+	}})
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := out.failure(what); err != nil {
+		return fmt.Errorf("%w; see that the archive is in reach and has it (apt-cache policy): %w", err, model.ErrUnavailable)
+	}
+	return nil
+}
+
+// update fetches the lists where they are stale, or in any case when forced.
+func (a Apt) update(ctx context.Context, force bool) error {
+	if !force && a.listsAge() < indexAge {
+		return nil
+	}
+	return a.apt(ctx, "update the package lists", slices.Concat([]string{"apt-get", "update"}, aptOptions))
+}
+
+// listsAge is the age of apt's lists; very old where there are none.
+func (a Apt) listsAge() time.Duration {
+	lists, err := filepath.Glob(filepath.Join(a.Root, "var/lib/apt/lists/*_*"))
+	if err != nil || len(lists) == 0 {
+		return 10 * 365 * 24 * time.Hour
+	}
+	var newest time.Time
+	for _, path := range append(lists, filepath.Join(a.Root, "var/lib/apt/lists")) {
+		if info, err := os.Stat(path); err == nil && info.ModTime().After(newest) {
+			newest = info.ModTime()
+		}
+	}
+	return a.Now().Sub(newest)
+}
+
+// quieten keeps packages from starting services while they are installed, on
+// machines of our own. A policy of somebody else is left as it is.
+func (a Apt) quieten() (restore func() error, err error) {
+	path := filepath.Join(a.Root, "usr/sbin/policy-rc.d")
+	if _, err := os.Lstat(path); !a.OwnMachine || err == nil {
+		return func() error { return nil }, nil
+	}
+	owner := account{UID: os.Geteuid(), GID: os.Getegid()}
+	if err := replaceFile(path, []byte("#!/bin/sh\nexit 101\n"), 0o755, owner); err != nil {
+		return nil, fmt.Errorf("keep packages from starting services: %w", err)
+	}
+	return func() error {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("allow packages to start services again: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// Remove purges the packages that an install added, but for those in use.
+func (a Apt) Remove(ctx context.Context, i Installed, used func(name string) bool) error {
+	present, err := a.versions(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, name := range i.Added {
+		if present[name] != "" && !used(name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 || !a.Superuser {
+		return nil
+	}
+	argv := slices.Concat([]string{"apt-get", "purge"}, aptOptions, []string{"--"}, names)
+	return a.apt(ctx, "remove "+strings.Join(names, " "), argv)
+}

@@ -1,0 +1,76 @@
+package unit
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// A unit flaps when it restarts unplanned, or is asked to go back and forth,
+// this often.
+const (
+	FlapWindow   = 10 * time.Minute
+	FlapRestarts = 3
+	FlapReturns  = 3
+	FlapRounds   = 32
+)
+
+// Round is one answer of the charm whose Desired differed from the one before.
+type Round struct {
+	At      time.Time   `json:"at"`
+	Desired string      `json:"desired"`           // hash
+	Changed []effect.ID `json:"changed,omitempty"` // effects that differ from the round before
+}
+
+// Flapping names the effects that alternate; none where the rounds are no
+// flapping. Only rounds of one generation within FlapWindow are compared: a
+// failover a month returns to the earlier Desired too.
+func Flapping(rounds []Round, now time.Time) []effect.ID {
+	recent := slices.DeleteFunc(slices.Clone(rounds), func(r Round) bool { return now.Sub(r.At) > FlapWindow })
+	seen, returns := map[string]bool{}, map[string]int{}
+	flapping := len(recent) >= FlapRounds
+	for _, r := range recent {
+		if seen[r.Desired] {
+			returns[r.Desired]++
+		}
+		seen[r.Desired] = true
+		flapping = flapping || returns[r.Desired] >= FlapReturns
+	}
+	if !flapping {
+		return nil
+	}
+	counts := map[effect.ID]int{}
+	for _, r := range recent {
+		for _, id := range r.Changed {
+			counts[id]++
+		}
+	}
+	var ids []effect.ID
+	for id, n := range counts {
+		if n > 1 {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Crashing names the services that were restarted unplanned too often within
+// FlapWindow before now.
+func Crashing(restarts map[effect.ID][]time.Time, now time.Time) []effect.ID {
+	var ids []effect.ID
+	for id, times := range restarts {
+		n := 0
+		for _, t := range times {
+			if now.Sub(t) <= FlapWindow {
+				n++
+			}
+		}
+		if n >= FlapRestarts {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
