@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/gantry-orchestrator/gantry/agents/agent/journal"
+	"github.com/gantry-orchestrator/gantry/agents/agent/internal/journal"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
