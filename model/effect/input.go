@@ -27,6 +27,7 @@ type Host struct {
 	Log       string   `json:"log"`       // directory for logs
 	Program   []string `json:"program"`   // command that runs the charm's own Program
 	Superuser bool     `json:"superuser"` // the agent may act as any user
+	User      string   `json:"user"`      // that the agent runs as
 }
 
 // Charms see the volumes of a unit as facts with these ids and values.
