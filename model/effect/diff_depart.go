@@ -1,0 +1,59 @@
+package effect
+
+import (
+	"slices"
+	"strings"
+)
+
+// departures are the steps that undo what left Desired, and what a file left
+// at its former path.
+func (d *differ) departures() {
+	for _, a := range slices.Backward(d.was.entries) {
+		id := a.Effect.ID()
+		n, wanted := d.byID[id]
+		switch {
+		case wanted && (a.Effect.File == nil || a.Effect.File.Path == n.place()):
+			continue
+		case !wanted && a.Effect.Task != nil && a.key() != d.was.byID[id].key():
+			continue // the newest key's entry speaks for the task
+		case !wanted && d.needed(id):
+			continue
+		}
+		d.depart(a)
+	}
+}
+
+func (d *differ) depart(a Applied) {
+	step := Step{Kind: Remove, ID: a.Effect.ID(), Effect: a.Effect, Why: "no longer wanted"}
+	switch a.Effect.Kind() {
+	case TaskKind:
+		t := a.Effect.Task
+		if t.Undo == nil || t.Scope == ApplicationScope && !d.seen.Live.Leader {
+			return
+		}
+		step.Kind, step.Disrupts, step.Turn = Undo, t.Turn != nil, t.Turn
+	case VolumeKind:
+		step.Kind = Release
+		incarnation := strings.TrimPrefix(d.seen.Volumes[step.ID], VolumeStamped)
+		if d.warranted(step.ID, incarnation) && incarnation == a.Effect.Volume.Incarnation {
+			step.Kind, step.Destroys, step.Why = Destroy, true, "no longer wanted, and warranted"
+		}
+	case ServiceKind:
+		step.Disrupts = d.seen.Services[step.ID].Running
+		if step.Disrupts {
+			step.Turn = a.Effect.Service.Turn
+		}
+	}
+	d.add(step)
+}
+
+// needed reports whether an effect that stays, but cannot change now, was
+// applied on top of this one.
+func (d *differ) needed(id ID) bool {
+	for _, a := range d.was.entries {
+		if _, wanted := d.byID[a.Effect.ID()]; wanted && d.blocked[a.Effect.ID()] && slices.Contains(d.rests(a.Effect), id) {
+			return true
+		}
+	}
+	return false
+}
