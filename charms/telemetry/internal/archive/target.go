@@ -1,0 +1,75 @@
+package archive
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// Target is where the archive is.
+type Target struct {
+	Endpoints []string // host:port; the one that takes writes is used
+	User      string
+	Password  string
+	Database  string
+	TLS       string // libpq's sslmode; empty is prefer
+}
+
+// connConfig returns how to connect to t. Statements are neither prepared nor
+// cached, so that a connection may lead through a pooler.
+func (t Target) connConfig(timeout time.Duration) (*pgx.ConnConfig, error) {
+	var hosts, ports []string
+	for _, e := range t.Endpoints {
+		host, port, err := net.SplitHostPort(e)
+		if err != nil {
+			return nil, fmt.Errorf("archive endpoint %q: want host:port: %w: %w", e, err, model.ErrInvalid)
+		}
+		hosts, ports = append(hosts, host), append(ports, port)
+	}
+	if len(hosts) == 0 {
+		return nil, fmt.Errorf("archive has no endpoint; name at least one host:port: %w", model.ErrInvalid)
+	}
+	tls := t.TLS
+	if tls == "" {
+		tls = "prefer"
+	}
+	var dsn strings.Builder
+	for _, field := range [][2]string{
+		{"host", strings.Join(hosts, ",")},
+		{"port", strings.Join(ports, ",")},
+		{"user", t.User},
+		{"password", t.Password},
+		{"dbname", t.Database},
+		{"sslmode", tls},
+		{"target_session_attrs", "read-write"},
+		{"application_name", "telemetry"},
+	} {
+		fmt.Fprintf(&dsn, "%s='%s' ", field[0], escape.Replace(field[1]))
+	}
+	config, err := pgx.ParseConfig(dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("archive %v: %w: %w", t.Endpoints, err, model.ErrInvalid)
+	}
+	config.ConnectTimeout = timeout
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	return config, nil
+}
+
+var escape = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+
+// Validate refuses a target that cannot be connected to.
+func (t Target) Validate() error {
+	_, err := t.connConfig(time.Second)
+	return err
+}
+
+// same tells whether o leads to the same session as t.
+func (t Target) same(o Target) bool {
+	return strings.Join(t.Endpoints, ",") == strings.Join(o.Endpoints, ",") &&
+		t.User == o.User && t.Password == o.Password && t.Database == o.Database && t.TLS == o.TLS
+}
