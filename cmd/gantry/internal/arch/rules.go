@@ -14,6 +14,7 @@ var mayImport = []importRule{
 	{"model/charm", []string{"model"}},
 	{"model/bundle", []string{"model", "model/charm"}},
 	{"model/effect", []string{"model"}},
+	{"model/operator", []string{"model", "model/effect"}},
 
 	{"charms/interfaces", nil},
 	{"charms/sdk", []string{"model", "model/charm", "model/effect", "charms/sdk/plugin"}},
@@ -30,10 +31,10 @@ var mayImport = []importRule{
 	{"engine/plan", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement"}},
 	{"engine/consensus", []string{"model", "engine/state"}},
 	{"engine/api", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement", "engine/plan"}},
-	{"engine/wire", []string{"model", "model/effect", "engine/wire/internal/pb"}},
+	{"engine/wire", []string{"model", "model/effect", "model/operator", "engine/wire/internal/pb"}},
 	{"engine/wire/...", []string{"engine/wire/..."}},
-	{"engine/server", []string{"model", "model/effect", "engine/api", "engine/wire", "engine/wire/..."}},
-	{"engine/client", []string{"model", "model/effect", "engine/wire", "engine/wire/..."}},
+	{"engine/server", []string{"model", "model/effect", "engine/api", "engine/wire"}},
+	{"engine/client", []string{"model", "model/effect", "model/operator", "engine/wire"}},
 	{"engine/provider", []string{"model"}},
 	{"engine/provider/...", []string{"model", "engine/provider/...", "engine/provider"}},
 	{"engine/controller", []string{"model", "model/...", "engine/...", "charms/host"}},
@@ -78,7 +79,7 @@ var soleImporter = map[string]string{
 
 // pure packages are functions: no goroutine, clock, randomness or I/O.
 var pure = []string{
-	"model", "model/charm", "model/bundle", "model/effect",
+	"model", "model/charm", "model/bundle", "model/effect", "model/operator",
 	"engine/state", "engine/solver", "engine/placement", "engine/plan",
 	"agents/unit", "agents/sim", "charms/sdk", "charms/interfaces",
 	"charms/postgresql", "charms/pgbouncer", "charms/telemetry", "charms/beacon",
