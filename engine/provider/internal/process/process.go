@@ -1,0 +1,152 @@
+// Package process knows a process by more than its number, which the kernel
+// gives out again: by boot and start time as well.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Identity is one process of one boot. The zero identity is no process.
+type Identity struct {
+	PID   int    `json:"pid,omitempty"`
+	Start uint64 `json:"start,omitempty"` // clock ticks after boot
+	Boot  string `json:"boot,omitempty"`
+}
+
+var bootID = sync.OnceValues(func() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
+})
+
+// Of identifies a process that runs now.
+func Of(pid int) (Identity, error) {
+	boot, err := bootID()
+	if err != nil {
+		return Identity{}, fmt.Errorf("identify process %d: %w", pid, err)
+	}
+	stat, err := ReadStat(pid)
+	if err != nil {
+		return Identity{}, fmt.Errorf("identify process %d: %w", pid, err)
+	}
+	return Identity{PID: pid, Start: stat.Start, Boot: boot}, nil
+}
+
+// Alive reports whether the process still runs. A zombie does not; one that is
+// a child of this process is reaped.
+func (id Identity) Alive() bool {
+	if id.PID <= 0 {
+		return false
+	}
+	stat, err := ReadStat(id.PID)
+	boot, _ := bootID()
+	if err != nil || stat.Start != id.Start || boot != id.Boot {
+		return false
+	}
+	if stat.State == 'Z' || stat.State == 'X' {
+		_, _ = unix.Wait4(id.PID, nil, unix.WNOHANG, nil)
+		return false
+	}
+	return true
+}
+
+// Open returns a pidfd of the process, which becomes readable when it ends.
+// The caller closes it.
+func (id Identity) Open() (int, error) {
+	if !id.Alive() {
+		return -1, unix.ESRCH
+	}
+	fd, err := unix.PidfdOpen(id.PID, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open process %d: %w", id.PID, err)
+	}
+	if !id.Alive() {
+		_ = unix.Close(fd)
+		return -1, unix.ESRCH
+	}
+	return fd, nil
+}
+
+// Signal sends a signal to this process and no other. One that ended is success.
+func (id Identity) Signal(sig unix.Signal) error {
+	fd, err := id.Open()
+	if err != nil {
+		return ignoreGone(err)
+	}
+	defer unix.Close(fd)
+	return ignoreGone(unix.PidfdSendSignal(fd, sig, nil, 0))
+}
+
+// Wait blocks until the process ended or ctx did.
+func (id Identity) Wait(ctx context.Context) error {
+	fd, err := id.Open()
+	if err != nil {
+		return ignoreGone(err)
+	}
+	defer unix.Close(fd)
+	for ctx.Err() == nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(50*time.Millisecond/time.Millisecond))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait for process %d: %w", id.PID, err)
+		}
+		if n > 0 {
+			id.Alive() // reaps it
+			return nil
+		}
+	}
+	return fmt.Errorf("wait for process %d: %w", id.PID, ctx.Err())
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// Stat is what /proc/PID/stat says of a process.
+type Stat struct {
+	State   byte
+	Parent  int
+	Session int
+	Start   uint64
+}
+
+// ReadStat reads the state of a process; see proc_pid_stat(5).
+func ReadStat(pid int) (Stat, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return Stat{}, err
+	}
+	text := string(b)
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if len(fields) < 20 {
+		return Stat{}, fmt.Errorf("stat of process %d has %d fields", pid, len(fields))
+	}
+	s := Stat{State: fields[0][0]}
+	var errs [3]error
+	s.Parent, errs[0] = strconv.Atoi(fields[1])
+	s.Session, errs[1] = strconv.Atoi(fields[3])
+	s.Start, errs[2] = strconv.ParseUint(fields[19], 10, 64)
+	return s, errors.Join(errs[:]...)
+}
+
+// All returns the numbers of all processes that can be seen.
+func All() []int {
+	entries, _ := os.ReadDir("/proc")
+	var pids []int
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
