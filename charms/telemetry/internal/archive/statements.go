@@ -120,12 +120,10 @@ func lookUp(ctx context.Context, conn *pgx.Conn, id ledger.ID, absent func(pgx.T
 	return found, err
 }
 
-// refused tells whether err is certain to have changed nothing: it came before
-// anything was sent, or is the server's refusal of a statement.
+// refused tells whether err is the server's refusal of a statement, and so
+// certain to have changed nothing. The driver's own SafeToRetry is not asked:
+// for a batch that was sent and lost it can say yes (pgx 5.12).
 func refused(err error) bool {
 	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
-		return answer.SeverityUnlocalized == "ERROR"
-	}
-	return pgconn.SafeToRetry(err)
+	return errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR"
 }
