@@ -1,0 +1,154 @@
+package postgresql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/charms/postgresql/internal/operate"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// Call implements sdk.Caller.
+func (Charm) Call(ctx context.Context, call effect.Invocation) (string, error) {
+	run, ok := calls[call.Name]
+	if !ok {
+		return "", fmt.Errorf("call %q: %w", call.Name, model.ErrNotFound)
+	}
+	return run(ctx, call.Args)
+}
+
+var calls = map[string]func(context.Context, map[string]string) (string, error){
+	callAdmit:      admit,
+	callMember:     memberReady,
+	callListed:     listed,
+	callConfigure:  configure,
+	callRestart:    restart,
+	callSwitchover: switchover,
+	callLeave:      leave,
+	callStanza:     stanza,
+	callVerify:     verifyBackup,
+	callDatabase:   ensureDatabase,
+	callDropUser:   dropUser,
+}
+
+func patroniOf(args map[string]string) operate.Patroni {
+	return operate.Patroni{Address: args["address"], Password: args["patroni-password"]}
+}
+
+func raftOf(address string, args map[string]string) operate.Raft {
+	return operate.Raft{Address: address, Password: args["raft-password"]}
+}
+
+func sqlOf(args map[string]string) operate.SQL {
+	return operate.SQL{Address: args["address"], Password: args["operator-password"]}
+}
+
+func backrestOf(args map[string]string) operate.Backrest {
+	return operate.Backrest{Config: args["config"], Stanza: args["stanza"]}
+}
+
+// admit lets a member start only where the cluster that it joins can admit it.
+func admit(ctx context.Context, args map[string]string) (string, error) {
+	q, err := raftOf(args["address"], args).Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !q.Has {
+		return "", fmt.Errorf("the consensus at %s has no quorum: %w", args["address"], model.ErrUnavailable)
+	}
+	_, err = patroniOf(args).Leader(ctx)
+	return "", err
+}
+
+// memberReady answers "true" once the member votes in a quorum and serves.
+func memberReady(ctx context.Context, args map[string]string) (string, error) {
+	q, err := raftOf(args["address"], args).Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	s, err := patroniOf(args).Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	members, err := patroniOf(args).Cluster(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range members {
+		if m.Role == "leader" {
+			return fmt.Sprint(q.Has && q.Lists(args["address"]) && s.Running()), nil
+		}
+	}
+	return "false", nil
+}
+
+func listed(ctx context.Context, args map[string]string) (string, error) {
+	q, err := raftOf(args["partner"], args).Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !q.Has {
+		return "", fmt.Errorf("the consensus at %s has no quorum: %w", args["partner"], model.ErrUnavailable)
+	}
+	return fmt.Sprint(q.Lists(args["address"])), nil
+}
+
+func configure(ctx context.Context, args map[string]string) (string, error) {
+	return "", patroniOf(args).Configure(ctx, args["body"])
+}
+
+func restart(ctx context.Context, args map[string]string) (string, error) {
+	return "", patroniOf(args).Restart(ctx)
+}
+
+func switchover(ctx context.Context, args map[string]string) (string, error) {
+	return "", patroniOf(args).Switchover(ctx)
+}
+
+func leave(ctx context.Context, args map[string]string) (string, error) {
+	return "", raftOf(args["partner"], args).Remove(ctx, args["address"])
+}
+
+func stanza(ctx context.Context, args map[string]string) (string, error) {
+	return args["epoch"], backrestOf(args).Prepare(ctx)
+}
+
+// verifyBackup answers "true" where a restore can start; where it cannot, the
+// reason is the error.
+func verifyBackup(ctx context.Context, args map[string]string) (string, error) {
+	target, err := parseTarget(args["time"])
+	if err != nil {
+		return "", err
+	}
+	if _, err := backrestOf(args).Verify(ctx, args["backup"], target); err != nil {
+		return "", err
+	}
+	return "true", nil
+}
+
+// parseTarget reads the time of a restore, in UTC; "" is no time.
+func parseTarget(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.DateTime, s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("restore-to-time is %q: expected UTC such as 2026-03-01 12:00:00: %w", s, errors.Join(err, model.ErrInvalid))
+	}
+	return t, nil
+}
+
+func ensureDatabase(ctx context.Context, args map[string]string) (string, error) {
+	roles := strings.FieldsFunc(args["roles"], func(r rune) bool { return r == ',' || r == ' ' })
+	return "", sqlOf(args).Ensure(ctx, operate.Grant{
+		Database: args["database"], User: args["user"], Password: args["password"], Roles: roles,
+	})
+}
+
+func dropUser(ctx context.Context, args map[string]string) (string, error) {
+	return "", sqlOf(args).DropUser(ctx, args["database"], args["user"])
+}
