@@ -186,7 +186,9 @@ func (c RemoveRelation) String() string {
 }
 
 // String names the application.
-func (c RemoveApplication) String() string { return fmt.Sprintf("remove application %s", c.Application) }
+func (c RemoveApplication) String() string {
+	return fmt.Sprintf("remove application %s", c.Application)
+}
 
 // String names the machine.
 func (c RemoveMachine) String() string { return fmt.Sprintf("remove machine %s", c.Machine) }

@@ -19,7 +19,7 @@ func (b *Bundle) CheckCharms(lookup func(CharmRef) *charm.Charm) error {
 		c := lookup(a.Charm)
 		if c == nil {
 			r.Fail(b.at("applications", string(a.Name), "charm"),
-				fmt.Errorf("application %q: no charm %q; see what there is with `gantry charm list`: %w", a.Name, a.Charm, model.ErrNotFound))
+				fmt.Errorf("application %q: no charm %q; expected a built-in charm or the path of one: %w", a.Name, a.Charm, model.ErrNotFound))
 			continue
 		}
 		charms[a.Name] = c

@@ -182,7 +182,7 @@ func (v *validator) saas(s SAAS) {
 		v.failf(at, "saas %q is the name of an application too; give one another name", s.Name)
 	}
 	if s.URL != "" && !offerPattern.MatchString(s.URL) {
-		v.failf(at, "saas %q: expected an offer's URL such as admin/model.offer, found %q", s.Name, s.URL)
+		v.failf(v.b.at("saas", string(s.Name), "url"), "saas %q: expected an offer's URL such as admin/model.offer, found %q", s.Name, s.URL)
 	}
 }
 

@@ -63,13 +63,21 @@ func position(file string, data []byte, offset int) model.Position {
 	}
 }
 
-var syntaxLine = regexp.MustCompile(`(?s)^yaml: line (\d+): (.*)$`)
+var (
+	syntaxLine    = regexp.MustCompile(`(?s)^yaml: line (\d+): (.*)$`)
+	unknownAnchor = regexp.MustCompile(`^yaml: unknown anchor '(.+)' referenced$`)
+)
 
 // syntaxError places a message of the YAML library, which knows the line but
 // not the column: the column is where the line's text starts.
 func syntaxError(file string, data []byte, err error) error {
 	p := model.Position{File: file, Line: 1, Column: 1}
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	if m := unknownAnchor.FindStringSubmatch(err.Error()); m != nil {
+		if at := bytes.Index(data, []byte("*"+m[1])); at >= 0 {
+			p = position(file, data, at)
+		}
+	}
 	if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
 		message = m[2]
 		lines := bytes.Split(data, []byte("\n"))
