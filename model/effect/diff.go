@@ -16,7 +16,7 @@ import (
 // must be valid (Desired.Validate).
 func Diff(journal []Applied, seen Observed, want Desired) Difference {
 	d := &differ{was: indexApplied(journal), seen: seen, want: want, steps: map[string]Step{}, of: map[ID][]string{}, blocked: map[ID]bool{}}
-	d.effects, d.byID = arrange(want.Effects())
+	d.effects, d.byID = arrange(want.Effects(), d.was)
 	for _, e := range d.effects {
 		if !d.held(e) {
 			d.effect(e)

@@ -38,7 +38,7 @@ func Journaled(journal []Applied, s Step) []Applied {
 			return a.Effect.ID() == s.ID && a.Effect.place() == s.Effect.place()
 		})
 	case Undo:
-		return slices.DeleteFunc(slices.Clone(journal), func(a Applied) bool { return a.Effect.ID() == s.ID })
+		return slices.DeleteFunc(slices.Clone(journal), func(a Applied) bool { return a.Effect.ID() == s.ID && a.Effect.Task.Undo != nil })
 	default:
 		return put(journal, Applied{Effect: s.Effect, Loaded: s.Loaded})
 	}

@@ -14,8 +14,8 @@ func (d *differ) departures() {
 		switch {
 		case wanted && (a.Effect.File == nil || a.Effect.File.Path == n.place()):
 			continue
-		case !wanted && a.Effect.Task != nil && a.key() != d.was.byID[id].key():
-			continue // the newest key's entry speaks for the task
+		case a.Effect.Task != nil && !d.undoes(a):
+			continue
 		case !wanted && d.needed(id):
 			continue
 		}
@@ -23,12 +23,24 @@ func (d *differ) departures() {
 	}
 }
 
+// undoes reports whether an entry speaks for its task: the newest key that has
+// an Undo does.
+func (d *differ) undoes(a Applied) bool {
+	newest := a
+	for _, other := range d.was.entries {
+		if other.Effect.ID() == a.Effect.ID() && other.Effect.Task.Undo != nil {
+			newest = other
+		}
+	}
+	return a.Effect.Task.Undo != nil && newest.key() == a.key()
+}
+
 func (d *differ) depart(a Applied) {
 	step := Step{Kind: Remove, ID: a.Effect.ID(), Effect: a.Effect, Why: "no longer wanted"}
 	switch a.Effect.Kind() {
 	case TaskKind:
 		t := a.Effect.Task
-		if t.Undo == nil || t.Scope == ApplicationScope && !d.seen.Live.Leader {
+		if t.Scope == ApplicationScope && !d.seen.Live.Leader {
 			return
 		}
 		step.Kind, step.Disrupts, step.Turn = Undo, t.Turn != nil, t.Turn

@@ -12,11 +12,21 @@ type node struct {
 }
 
 // arrange puts effects after what they need. What lies in a wanted directory
-// or volume needs that. A cycle, which Validate refuses, is cut.
-func arrange(all []Effect) ([]Effect, map[ID]node) {
+// or volume needs that, and so does a service the volume that it was on. A
+// cycle, which Validate refuses, is cut.
+func arrange(all []Effect, was applied) ([]Effect, map[ID]node) {
 	byID := map[ID]node{}
 	for _, e := range all {
 		byID[e.ID()] = node{Effect: e, needs: slices.Concat(e.needs(), around(e, all))}
+	}
+	for _, e := range all {
+		old := was.byID[e.ID()].Effect.Service
+		if old == nil || old.Volume == "" || reaches(byID, old.Volume, e.ID()) {
+			continue
+		}
+		n := byID[e.ID()]
+		n.needs = append(n.needs, old.Volume)
+		byID[e.ID()] = n
 	}
 	var out []Effect
 	visited := map[ID]bool{}
@@ -36,6 +46,20 @@ func arrange(all []Effect) ([]Effect, map[ID]node) {
 		visit(e.ID())
 	}
 	return out, byID
+}
+
+// reaches reports whether an effect needs another, by way of others too.
+func reaches(byID map[ID]node, from, to ID) bool {
+	visited := map[ID]bool{}
+	var visit func(ID) bool
+	visit = func(id ID) bool {
+		if id == to || visited[id] {
+			return id == to
+		}
+		visited[id] = true
+		return slices.ContainsFunc(byID[id].needs, visit)
+	}
+	return visit(from)
 }
 
 // around are the directories and volumes that an effect's path lies in.
@@ -91,6 +115,38 @@ func (d *differ) connect() {
 		slices.Sort(s.After)
 		d.steps[name] = s
 	}
+	d.uncross()
+}
+
+// uncross gives up the least of the rules of order where a Desired turned
+// around what needs what, so that they cannot all be kept: that what leaves
+// goes only after what it carried has changed over.
+func (d *differ) uncross() {
+	for _, name := range slices.Sorted(maps.Keys(d.steps)) {
+		s := d.steps[name]
+		if !s.Undoes() {
+			continue
+		}
+		s.After = slices.DeleteFunc(s.After, func(before string) bool {
+			b := d.steps[before]
+			return !b.Undoes() && b.Kind != Stop && d.waits(before, name)
+		})
+		d.steps[name] = s
+	}
+}
+
+// waits reports whether a step comes after another, by way of others too.
+func (d *differ) waits(name, forStep string) bool {
+	visited := map[string]bool{}
+	var visit func(string) bool
+	visit = func(n string) bool {
+		if visited[n] {
+			return false
+		}
+		visited[n] = true
+		return n == forStep || slices.ContainsFunc(d.steps[n].After, visit)
+	}
+	return visit(name)
 }
 
 func (d *differ) needsOf(s Step) func(ID) []ID {
@@ -123,12 +179,13 @@ func (d *differ) follow(id ID, into map[string]bool, visited map[ID]bool, next f
 	}
 }
 
-// restingOn is, for each ID, the applied effects that were applied on top of it.
+// restingOn is, for each ID, the applied effects that were applied on top of
+// it, by the newest entry of each.
 func (d *differ) restingOn() map[ID][]ID {
 	above := map[ID][]ID{}
-	for _, a := range d.was.entries {
-		for _, id := range d.rests(a.Effect) {
-			above[id] = append(above[id], a.Effect.ID())
+	for _, id := range d.was.ids() {
+		for _, below := range d.rests(d.was.byID[id].Effect) {
+			above[below] = append(above[below], id)
 		}
 	}
 	return above
@@ -139,10 +196,13 @@ func (d *differ) adds(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return d.steps[name].Undoes() })
 }
 
-// stops are those of an effect's steps that end it, for now or for good.
+// stops are those of an effect's steps that end it, for now or for good. That
+// a file leaves its former path is not its end.
 func (d *differ) stops(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		return !d.steps[name].Undoes() && d.steps[name].Kind != Stop
+		s := d.steps[name]
+		_, wanted := d.byID[s.ID]
+		return s.Kind != Stop && (!s.Undoes() || wanted)
 	})
 }
 
@@ -157,7 +217,7 @@ func (d *differ) endings(names []string) []string {
 
 func (d *differ) afterStops(volume ID, into map[string]bool) {
 	for name, s := range d.steps {
-		if s.Kind == Stop && s.Effect.Service.Volume == volume {
+		if old := d.was.byID[s.ID].Effect.Service; s.Kind == Stop && old != nil && old.Volume == volume {
 			into[name] = true
 		}
 	}

@@ -106,7 +106,7 @@ func probesOf(t Task) []ProbeID {
 
 // circular finds an effect that needs itself.
 func circular(all []Effect) (ID, bool) {
-	_, byID := arrange(all)
+	_, byID := arrange(all, applied{})
 	const open, closed = 1, 2
 	colour := map[ID]int{}
 	var visit func(ID) (ID, bool)

@@ -31,14 +31,15 @@ func (d *differ) volume(v Volume) {
 	}
 }
 
-// wipe stops what runs on the volume first.
+// wipe stops what runs on the volume first. A service that the volume itself
+// needs is already off it.
 func (d *differ) wipe(v Volume, incarnation string) {
 	for _, id := range sortedIDs(d.seen.Services) {
 		was, ours := d.was.byID[id]
 		if !ours || !d.seen.Services[id].Running || was.Effect.Service == nil || was.Effect.Service.Volume != v.ID {
 			continue
 		}
-		if n, wanted := d.byID[id]; wanted {
+		if n, wanted := d.byID[id]; wanted && len(d.of[id]) == 0 {
 			d.add(Step{Kind: Stop, ID: id, Effect: n.Effect, Why: "its volume is wiped", Disrupts: true, Turn: was.Effect.Service.Turn})
 		}
 	}
