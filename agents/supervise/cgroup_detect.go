@@ -57,6 +57,10 @@ func openCgroups(parent string) *cgroups {
 		return c
 	}
 	for _, h := range parseHierarchies(string(mounts)) {
+		h.controllers = slices.DeleteFunc(h.controllers, c.has)
+		if !h.v2 && len(h.controllers) == 0 {
+			continue
+		}
 		base, dir := h.locate(parseOwn(string(own)), parent)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			c.lack("cgroup %s: %v", strings.Join(h.controllers, ","), err)
@@ -67,20 +71,20 @@ func openCgroups(parent string) *cgroups {
 			continue
 		}
 		for _, name := range h.controllers {
-			if name == "freezer" {
-				name = tracker
-			}
-			if _, taken := c.places[name]; !taken {
-				c.places[name] = place{dir: dir}
-			}
+			c.places[name] = place{dir: dir}
 		}
 	}
 	for _, name := range []string{tracker, memory, cpu, pids} {
-		if _, ok := c.places[name]; !ok {
+		if !c.has(name) {
 			c.lack("cgroup %s: not available to user %d here", name, os.Geteuid())
 		}
 	}
 	return c
+}
+
+func (c *cgroups) has(name string) bool {
+	_, ok := c.places[name]
+	return ok
 }
 
 func (c *cgroups) lack(format string, a ...any) {
@@ -153,7 +157,10 @@ func parseHierarchies(mountinfo string) []hierarchy {
 		case "cgroup":
 			h := hierarchy{mount: f[4], root: f[3]}
 			for opt := range strings.SplitSeq(g[2], ",") {
-				if slices.Contains([]string{"freezer", memory, cpu, pids}, opt) {
+				switch opt {
+				case "freezer":
+					h.controllers = append(h.controllers, tracker)
+				case memory, cpu, pids:
 					h.controllers = append(h.controllers, opt)
 				}
 			}
@@ -190,6 +197,9 @@ func (h hierarchy) locate(own map[string]string, parent string) (base, dir strin
 		name := ""
 		if !h.v2 {
 			name = h.controllers[0]
+		}
+		if name == tracker {
+			name = "freezer"
 		}
 		at := own[name]
 		if h.v2 && filepath.Base(at) == leaf {
