@@ -46,16 +46,16 @@ type differ struct {
 }
 
 func (d *differ) effect(e Effect) {
-	switch e.Kind() {
-	case PackageKind:
+	switch e.kind() {
+	case packageKind:
 		d.packaged(*e.Package)
-	case FileKind:
+	case fileKind:
 		d.file(*e.File)
-	case VolumeKind:
+	case volumeKind:
 		d.volume(*e.Volume)
-	case ServiceKind:
+	case serviceKind:
 		d.service(*e.Service)
-	case TaskKind:
+	case taskKind:
 		d.task(*e.Task)
 	}
 }

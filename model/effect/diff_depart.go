@@ -37,20 +37,20 @@ func (d *differ) undoes(a Applied) bool {
 
 func (d *differ) depart(a Applied) {
 	step := Step{Kind: Remove, ID: a.Effect.ID(), Effect: a.Effect, Why: "no longer wanted"}
-	switch a.Effect.Kind() {
-	case TaskKind:
+	switch a.Effect.kind() {
+	case taskKind:
 		t := a.Effect.Task
 		if t.Scope == ApplicationScope && !d.seen.Live.Leader {
 			return
 		}
 		step.Kind, step.Disrupts, step.Turn = Undo, t.Turn != nil, t.Turn
-	case VolumeKind:
+	case volumeKind:
 		step.Kind = Release
 		incarnation := strings.TrimPrefix(d.seen.Volumes[step.ID], VolumeStamped)
 		if d.warranted(step.ID, incarnation) && incarnation == a.Effect.Volume.Incarnation {
 			step.Kind, step.Destroys, step.Why = Destroy, true, "no longer wanted, and warranted"
 		}
-	case ServiceKind:
+	case serviceKind:
 		step.Disrupts = d.seen.Services[step.ID].Running
 		if step.Disrupts {
 			step.Turn = a.Effect.Service.Turn

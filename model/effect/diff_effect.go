@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// Kind is what sort of thing an effect is.
-type Kind string
+// kind is what sort of thing an effect is.
+type kind string
 
 // The kinds of effect that a host's journal knows, and those that are
 // published to the controller.
 const (
-	PackageKind Kind = "package"
-	FileKind    Kind = "file"
-	VolumeKind  Kind = "volume"
-	ServiceKind Kind = "service"
-	TaskKind    Kind = "task"
-	BagKind     Kind = "bag"
-	RecordKind  Kind = "record"
-	SecretKind  Kind = "secret"
+	packageKind kind = "package"
+	fileKind    kind = "file"
+	volumeKind  kind = "volume"
+	serviceKind kind = "service"
+	taskKind    kind = "task"
+	bagKind     kind = "bag"
+	recordKind  kind = "record"
+	secretKind  kind = "secret"
 )
 
 // Effect is one thing that there should be: exactly one of the fields.
@@ -34,44 +34,44 @@ type Effect struct {
 	Secret  *SecretSpec `json:"secret,omitempty"`
 }
 
-// Kind says which field is set.
-func (e Effect) Kind() Kind {
+// kind says which field is set.
+func (e Effect) kind() kind {
 	switch {
 	case e.Package != nil:
-		return PackageKind
+		return packageKind
 	case e.File != nil:
-		return FileKind
+		return fileKind
 	case e.Volume != nil:
-		return VolumeKind
+		return volumeKind
 	case e.Service != nil:
-		return ServiceKind
+		return serviceKind
 	case e.Task != nil:
-		return TaskKind
+		return taskKind
 	case e.Bag != nil:
-		return BagKind
+		return bagKind
 	case e.Record != nil:
-		return RecordKind
+		return recordKind
 	default:
-		return SecretKind
+		return secretKind
 	}
 }
 
 // ID is the effect's own, or for what is published one made of its subject.
 func (e Effect) ID() ID {
-	switch e.Kind() {
-	case PackageKind:
+	switch e.kind() {
+	case packageKind:
 		return e.Package.ID
-	case FileKind:
+	case fileKind:
 		return e.File.ID
-	case VolumeKind:
+	case volumeKind:
 		return e.Volume.ID
-	case ServiceKind:
+	case serviceKind:
 		return e.Service.ID
-	case TaskKind:
+	case taskKind:
 		return e.Task.ID
-	case BagKind:
+	case bagKind:
 		return e.Bag.id()
-	case RecordKind:
+	case recordKind:
 		return ID(fmt.Sprintf("record/%s/%s", e.Record.Scope, e.Record.Name))
 	default:
 		return ID(fmt.Sprintf("secret/%s/%s", e.Secret.Scope, e.Secret.Name))
@@ -88,18 +88,18 @@ func (b Bag) id() ID {
 // Hash identifies what the effect comes to on the machine. What only orders
 // it, or says how it is watched, is no part of it.
 func (e Effect) Hash() string {
-	switch e.Kind() {
-	case PackageKind:
+	switch e.kind() {
+	case packageKind:
 		return hashOf(Package{Name: e.Package.Name, Version: e.Package.Version})
-	case FileKind:
+	case fileKind:
 		f := *e.File
 		f.ID, f.After = "", nil
 		return hashOf(f)
-	case VolumeKind:
+	case volumeKind:
 		v := *e.Volume
 		v.ID, v.After = "", nil
 		return hashOf(v)
-	case TaskKind:
+	case taskKind:
 		return hashOf([]string{string(e.Task.Scope), string(e.Task.ID), e.Task.Key})
 	default:
 		return hashOf(e)
@@ -115,21 +115,21 @@ func (s Service) Process() string {
 
 // needs are the IDs that the effect itself names as to be done before it.
 func (e Effect) needs() []ID {
-	switch e.Kind() {
-	case FileKind:
+	switch e.kind() {
+	case fileKind:
 		return e.File.After
-	case VolumeKind:
+	case volumeKind:
 		return e.Volume.After
-	case ServiceKind:
+	case serviceKind:
 		s := e.Service
 		needs := slices.Concat(s.Uses, s.RestartOn, s.ReloadOn)
 		if s.Volume != "" {
 			needs = append(needs, s.Volume)
 		}
 		return needs
-	case TaskKind:
+	case taskKind:
 		return e.Task.After
-	case BagKind:
+	case bagKind:
 		return e.Bag.After
 	default:
 		return nil
@@ -138,10 +138,10 @@ func (e Effect) needs() []ID {
 
 // place is the path that the effect occupies, or "".
 func (e Effect) place() string {
-	switch e.Kind() {
-	case FileKind:
+	switch e.kind() {
+	case fileKind:
 		return e.File.Path
-	case VolumeKind:
+	case volumeKind:
 		return e.Volume.Path
 	default:
 		return ""
@@ -150,7 +150,7 @@ func (e Effect) place() string {
 
 // holds reports whether another effect may lie in this one's directory.
 func (e Effect) holds(other Effect) bool {
-	if e.Kind() != VolumeKind && (e.Kind() != FileKind || !e.File.Dir) {
+	if e.kind() != volumeKind && (e.kind() != fileKind || !e.File.Dir) {
 		return false
 	}
 	return strings.HasPrefix(other.place(), strings.TrimSuffix(e.place(), "/")+"/")

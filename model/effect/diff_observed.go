@@ -73,11 +73,11 @@ func expectedVersion(o Observed, p Package) string {
 }
 
 func expectRemoved(o Observed, s Step) Observed {
-	switch s.Effect.Kind() {
-	case PackageKind:
+	switch s.Effect.kind() {
+	case packageKind:
 		o.Packages = maps.Clone(o.Packages)
 		delete(o.Packages, s.Effect.Package.Name)
-	case ServiceKind:
+	case serviceKind:
 		o.Services = maps.Clone(o.Services)
 		delete(o.Services, s.ID)
 	}

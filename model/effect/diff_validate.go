@@ -50,12 +50,12 @@ func (v *validator) declare(e Effect) {
 	id := e.ID()
 	switch {
 	case id == "":
-		v.complain("%s %q: it has no id", e.Kind(), e.place())
+		v.complain("%s %q: it has no id", e.kind(), e.place())
 	case v.ids[id]:
 		v.complain("%s: two effects have this id", id)
 	case e.place() != "" && !path.IsAbs(e.place()):
 		v.complain("%s: path %q is not absolute; build it from Input.Host", id, e.place())
-	case (e.Kind() == FileKind || e.Kind() == VolumeKind) && e.place() == "":
+	case (e.kind() == fileKind || e.kind() == volumeKind) && e.place() == "":
 		v.complain("%s: it has no path", id)
 	case e.Service != nil && len(e.Service.Command) == 0:
 		v.complain("%s: it has no command", id)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -34,16 +36,15 @@ var (
 	ErrDeadline = fmt.Errorf("the charm did not answer within %v", Deadline)
 )
 
-// Launch starts a charm's process. Dir is where it makes its socket; the
-// environment is what the protocol needs and nothing else.
-type Launch func(env []string, dir string) (runner.Runner, error)
-
 // ConnectConfig is what Connect needs.
 type ConnectConfig struct {
-	Launch    Launch
+	Command   []string  // of the charm's process; the first is an absolute path
 	SocketDir string    // in which a directory is made for the socket; must exist
 	Group     string    // of the charm's process, where it differs from the agent's
 	Stderr    io.Writer // gets what the charm prints
+	// Start starts the process that cmd describes, confined as the caller sees
+	// fit; it may write only in dir.
+	Start func(cmd *exec.Cmd, dir string) error
 }
 
 // Client is an agent's end of one charm process.
@@ -68,7 +69,7 @@ func Connect(c ConnectConfig) (*Client, error) {
 		SyncStderr:       c.Stderr,
 		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage))},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
-			return c.Launch(cmd.Env, dir)
+			return newProcess(c, cmd.Env, dir)
 		},
 	})
 	charm, err := dispense(process)
@@ -123,3 +124,12 @@ func (c *Client) Exited() bool { return c.process.Exited() }
 
 // Close ends the process and waits for it.
 func (c *Client) Close() { c.process.Kill() }
+
+// Kill ends the process, its group with it, whatever it is doing, and waits
+// for it.
+func (c *Client) Kill() {
+	if pid, err := strconv.Atoi(c.process.ID()); err == nil {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	}
+	c.process.Kill()
+}
