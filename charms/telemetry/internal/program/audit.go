@@ -1,0 +1,96 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/audit"
+	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/ledger"
+	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/psql"
+)
+
+// auditArchive compares ledgers with the archive, prints the report as JSON on
+// stdout and for people on stderr, and returns errFaults if there are any.
+func auditArchive(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	flags := flag.NewFlagSet("audit", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	var books ledgers
+	defer func() { err = errors.Join(err, books.close()) }()
+	flags.Func("ledger", "ledger `file` of a writer; repeat it for each", books.open)
+	query := psql.Query{}
+	flags.StringVar(&query.Connection, "psql", "", "libpq `connection` string of the archive's primary")
+	flags.StringVar(&query.Program, "client", "psql", "psql `program`")
+	flags.StringVar(&query.Source, "source", "", "compare only rows of this `source`")
+	if err := flags.Parse(args); err != nil {
+		return usage{err}
+	}
+	if len(books) == 0 || query.Connection == "" || flags.NArg() > 0 {
+		return usage{errors.New("audit takes --ledger FILE (one or more), --psql CONNECTION, and may take --client PROGRAM and --source NAME")}
+	}
+	report, err := audit.Compare(books.unread, psql.Rows(ctx, query), books.unread)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	encoder := json.NewEncoder(stdout)
+	encoder.SetIndent("", "  ")
+	if err := errors.Join(encoder.Encode(report), report.Summarize(stderr)); err != nil {
+		return fmt.Errorf("print report: %w", err)
+	}
+	if report.Faults() > 0 {
+		return errFaults
+	}
+	return nil
+}
+
+// errFaults says that an audit was made and found faults; they are printed.
+var errFaults = errors.New("the archive differs from the ledger")
+
+// ledgers are the open ledger files of an audit.
+type ledgers []*book
+
+type book struct {
+	file *os.File
+	read int64
+}
+
+func (l *ledgers) open(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	*l = append(*l, &book{file: file})
+	return nil
+}
+
+func (l ledgers) close() (err error) {
+	for _, b := range l {
+		err = errors.Join(err, b.file.Close())
+	}
+	return err
+}
+
+// unread yields the records that came since it was last ranged over.
+func (l ledgers) unread(yield func(ledger.Record, error) bool) {
+	for _, b := range l {
+		if _, err := b.file.Seek(b.read, io.SeekStart); err != nil {
+			yield(ledger.Record{}, fmt.Errorf("read ledger %s: %w", b.file.Name(), err))
+			return
+		}
+		reader := ledger.NewReader(b.file)
+		for r, err := range reader.Records() {
+			if err != nil {
+				yield(ledger.Record{}, fmt.Errorf("%s: %w", b.file.Name(), err))
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		b.read += reader.Good()
+	}
+}

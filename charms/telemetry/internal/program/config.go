@@ -1,0 +1,115 @@
+package program
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/archive"
+	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/packet"
+	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/spacecraft"
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// maxRate is the highest rate in packets a second.
+const maxRate = 10_000
+
+// config is the configuration file of serve, in YAML or JSON.
+type config struct {
+	fixed   `yaml:",inline"`
+	Rate    float64       `yaml:"rate"` // packets a second, over all APIDs
+	APIDs   []packet.APID `yaml:"apids"`
+	Archive database      `yaml:"archive"`
+
+	target archive.Target // Archive, with the password read
+}
+
+// fixed is the part of the configuration that a reload cannot change.
+type fixed struct {
+	Source     string        `yaml:"source"` // marks the rows: one writer, one source
+	Spacecraft uint16        `yaml:"spacecraft"`
+	Ledger     string        `yaml:"ledger"`  // file
+	Listen     string        `yaml:"listen"`  // host:port of the metrics
+	Workers    int           `yaml:"workers"` // sessions with the archive
+	Queue      int           `yaml:"queue"`   // packets kept while the archive is away
+	Timeout    time.Duration `yaml:"timeout"` // of one exchange with the archive
+	Grace      time.Duration `yaml:"grace"`   // to finish what is queued when told to stop
+}
+
+// database is where the archive is.
+type database struct {
+	Endpoints    []string `yaml:"endpoints"` // host:port
+	User         string   `yaml:"user"`
+	PasswordFile string   `yaml:"password-file"` // empty: no password
+	Database     string   `yaml:"database"`
+	TLS          string   `yaml:"tls"` // libpq's sslmode
+}
+
+// loadConfig reads and checks the configuration at path, and the password.
+func loadConfig(path string) (config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	c := config{fixed: fixed{
+		Listen: "127.0.0.1:9464", Workers: 4, Queue: 100_000, Timeout: 5 * time.Second, Grace: 10 * time.Second,
+	}}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return config{}, fmt.Errorf("configuration %s: %w: %w", path, err, model.ErrInvalid)
+	}
+	if err := c.check(); err != nil {
+		return config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// check refuses values that cannot be served, and fills in target.
+func (c *config) check() error {
+	for _, required := range []struct{ key, value string }{
+		{"source", c.Source}, {"ledger", c.Ledger}, {"listen", c.Listen},
+		{"archive.user", c.Archive.User}, {"archive.database", c.Archive.Database},
+	} {
+		if required.value == "" {
+			return fmt.Errorf("%s is not set: %w", required.key, model.ErrInvalid)
+		}
+	}
+	if c.Rate <= 0 || c.Rate > maxRate {
+		return fmt.Errorf("rate %v: use more than 0 and at most %d packets a second: %w", c.Rate, maxRate, model.ErrInvalid)
+	}
+	if c.Workers < 1 || c.Queue < 1 || c.Timeout <= 0 || c.Grace <= 0 {
+		return fmt.Errorf("workers, queue, timeout and grace must be positive: %w", model.ErrInvalid)
+	}
+	if err := spacecraft.CheckAPIDs(c.APIDs); err != nil {
+		return fmt.Errorf("apids: %w", err)
+	}
+	password, err := c.Archive.password()
+	if err != nil {
+		return err
+	}
+	c.target = archive.Target{
+		Endpoints: c.Archive.Endpoints, User: c.Archive.User, Password: password,
+		Database: c.Archive.Database, TLS: c.Archive.TLS,
+	}
+	return c.target.Validate()
+}
+
+// password returns the first line of the password file.
+func (d database) password() (string, error) {
+	if d.PasswordFile == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(d.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("archive.password-file: %w", err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return line, nil
+}
