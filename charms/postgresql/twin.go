@@ -1,0 +1,272 @@
+package postgresql
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gantry-orchestrator/gantry/charms/sdk"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// world is the twin's cluster: what Patroni's members would agree on, without
+// delay. It bears the loss of a minority of the voters.
+type world struct {
+	founded  map[string]model.UnitName // by incarnation: who founded a cluster
+	second   error                     // a second founding, which must never be
+	members  map[model.UnitName]twinMember
+	primary  model.UnitName
+	timeline int
+	wanted   map[string]string // parameters, as the consensus has them
+}
+
+type twinMember struct {
+	address     string
+	incarnation string
+	running     bool
+	cut         bool
+	voter       bool
+	applied     map[string]string // parameters as of its last start
+}
+
+// Begin implements sdk.Twin.
+func (Charm) Begin(uint64) sdk.World {
+	return world{founded: map[string]model.UnitName{}, members: map[model.UnitName]twinMember{}}
+}
+
+// Step implements sdk.Twin.
+func (Charm) Step(w sdk.World, e sdk.Event) (sdk.World, sdk.Outcome) {
+	c := w.(world).clone()
+	var out sdk.Outcome
+	switch e := e.(type) {
+	case sdk.ServiceStarted:
+		c.start(e)
+	case sdk.ServiceStopped:
+		c.change(e.Unit, func(m *twinMember) { m.running = false })
+	case sdk.VolumeStamped:
+		c.change(e.Unit, func(m *twinMember) { m.incarnation, m.voter = e.Incarnation, false })
+	case sdk.TaskRan:
+		if !e.Undo {
+			out = c.run(e)
+		}
+	case sdk.UnitCut:
+		c.change(e.Unit, func(m *twinMember) { m.cut = true })
+	case sdk.UnitHealed:
+		c.change(e.Unit, func(m *twinMember) { m.cut = false })
+	case sdk.UnitRemoved:
+		delete(c.members, e.Unit)
+	}
+	c.elect()
+	return c, out
+}
+
+func (w world) clone() world {
+	w.founded, w.members = maps.Clone(w.founded), maps.Clone(w.members)
+	return w
+}
+
+func (w *world) change(u model.UnitName, f func(*twinMember)) {
+	m := w.members[u]
+	f(&m)
+	w.members[u] = m
+}
+
+// start founds a cluster where the configuration names no partner and nobody
+// has founded this incarnation, and otherwise joins or comes back.
+func (w *world) start(e sdk.ServiceStarted) {
+	known := w.members[e.Unit]
+	known.address, known.incarnation, known.running = e.Address, e.Incarnation, true
+	founder, founded := w.founded[e.Incarnation]
+	switch alone := withoutPartners(e.Files); {
+	case !founded && alone:
+		w.founded[e.Incarnation] = e.Unit
+		w.primary, w.timeline, w.wanted = e.Unit, 1, bootstrapParameters(e.Files)
+		known.voter = true
+	case alone && !known.voter && founder != e.Unit:
+		w.second = fmt.Errorf("%v founds a second cluster of %s, which %v founded", e.Unit, e.Incarnation, founder)
+	default:
+		known.voter = true
+	}
+	known.applied = w.wanted
+	w.members[e.Unit] = known
+}
+
+func patroniText(files []effect.File) string {
+	var b strings.Builder
+	for _, f := range files {
+		for _, s := range f.Content {
+			if f.ID == patroniYML {
+				b.WriteString(s.Text)
+			}
+		}
+	}
+	return b.String()
+}
+
+func withoutPartners(files []effect.File) bool {
+	text := patroniText(files)
+	return strings.Contains(text, "partner_addrs: null}") || strings.Contains(text, "partner_addrs: []}")
+}
+
+func bootstrapParameters(files []effect.File) map[string]string {
+	for line := range strings.Lines(patroniText(files)) {
+		if body, ok := strings.CutPrefix(strings.TrimSpace(line), "dcs: "); ok {
+			return parametersOf(body)
+		}
+	}
+	return nil
+}
+
+func parametersOf(body string) map[string]string {
+	var d dynamic
+	if json.Unmarshal([]byte(body), &d) != nil {
+		return nil
+	}
+	return d.PostgreSQL.Parameters
+}
+
+// serving reports whether a member takes part now.
+func (m twinMember) serving() bool { return m.running && !m.cut && m.voter }
+
+// quorum reports whether a majority of the voters serves.
+func (w world) quorum() bool {
+	voters, serving := 0, 0
+	for _, m := range w.members {
+		if m.voter {
+			voters++
+		}
+		if m.serving() {
+			serving++
+		}
+	}
+	return voters > 0 && serving*2 > voters
+}
+
+func (w world) units() []model.UnitName {
+	return slices.SortedFunc(maps.Keys(w.members), model.CompareUnits)
+}
+
+// elect keeps a primary that serves, and otherwise promotes the first standby
+// that does, on a new timeline.
+func (w *world) elect() {
+	if w.members[w.primary].serving() && w.quorum() {
+		return
+	}
+	w.promote(w.primary)
+}
+
+// promote makes a standby other than from the primary, where there is one.
+func (w *world) promote(from model.UnitName) {
+	for _, u := range w.units() {
+		if u != from && w.members[u].serving() && w.quorum() {
+			w.primary, w.timeline = u, w.timeline+1
+			return
+		}
+	}
+	if !w.members[from].serving() {
+		w.primary = model.UnitName{}
+	}
+}
+
+func (w *world) run(e sdk.TaskRan) sdk.Outcome {
+	switch e.Task.Run.Call {
+	case callConfigure:
+		w.wanted = parametersOf(text(e.Task.Run.Args["body"]))
+	case callRestart:
+		if w.primary == e.Unit {
+			w.promote(e.Unit)
+		}
+		w.change(e.Unit, func(m *twinMember) { m.applied = w.wanted })
+	case callSwitchover:
+		if w.primary == e.Unit {
+			w.promote(e.Unit)
+		}
+	case callLeave:
+		w.change(e.Unit, func(m *twinMember) { m.voter = false })
+	case callAdmit, callDatabase, callDropUser:
+		if w.primary.IsZero() {
+			return sdk.Outcome{Failed: "the cluster has no primary now"}
+		}
+	case callStanza:
+		return sdk.Outcome{Output: text(e.Task.Run.Args["epoch"])}
+	}
+	return sdk.Outcome{}
+}
+
+func text(c effect.Content) string {
+	var b strings.Builder
+	for _, s := range c {
+		b.WriteString(s.Text)
+	}
+	return b.String()
+}
+
+// Answer implements sdk.Twin.
+func (Charm) Answer(w sdk.World, unit model.UnitName, p effect.Probe) (string, bool) {
+	c := w.(world)
+	m := c.members[unit]
+	switch p.ID {
+	case healthProbe:
+		return "200", m.running
+	case statusProbe:
+		return c.status(unit), m.running
+	case memberProbe:
+		return fmt.Sprint(m.serving() && c.quorum() && !c.primary.IsZero()), m.running
+	case listedProbe:
+		return fmt.Sprint(m.voter), c.quorum()
+	case backupProbe:
+		return "true", true
+	}
+	return "", false
+}
+
+func (w world) status(u model.UnitName) string {
+	m := w.members[u]
+	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, ServerVersion: 150020, PendingRestart: m.pending(w.wanted)}
+	switch {
+	case w.primary == u:
+		s.Role = "master"
+	case w.sync() == u:
+		s.SyncStandby = true
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic("postgresql: a status does not encode: " + err.Error())
+	}
+	return string(b)
+}
+
+// sync is the standby that confirms commits: the first that serves.
+func (w world) sync() model.UnitName {
+	for _, u := range w.units() {
+		if u != w.primary && w.members[u].serving() {
+			return u
+		}
+	}
+	return model.UnitName{}
+}
+
+// pending reports whether a parameter that is read at start has changed since.
+func (m twinMember) pending(wanted map[string]string) bool {
+	for name := range restarts {
+		if wanted[name] != m.applied[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// Safe implements sdk.Twin: nobody founded a second cluster, and the primary
+// is a voter among members of one incarnation.
+func (Charm) Safe(w sdk.World) error {
+	c := w.(world)
+	p, found := c.members[c.primary]
+	if found && p.running && !p.voter {
+		return cmp.Or(c.second, fmt.Errorf("%v is the primary and no voter", c.primary))
+	}
+	return c.second
+}
