@@ -46,7 +46,7 @@ type Instance struct {
 	Address netip.Addr
 	State   State
 	Root    string // directory that is "/" to the agent inside
-	Run     string // directory inside for sockets, mode 0700, empty after a restart
+	Run     string // directory inside for sockets, mode 0700; a reboot empties it
 	Binary  string // path inside of the gantry binary
 	PID     int    // of the first process, as the host numbers it; 0 where none runs
 	Message string // why it does not run, or what it lacks

@@ -47,8 +47,9 @@ type Hoster interface {
 }
 
 // Watcher tells of machines that died. Watch blocks until ctx ends and calls
-// exited once for each death, also for one that was asked for; the caller
-// lists to learn what is left.
+// exited for each machine that was started and is dead, when Watch begins and
+// from then on: once for each death that it sees. It does not tell of one that
+// was destroyed, or started again, before it looked.
 type Watcher interface {
 	Watch(ctx context.Context, exited func(uuid string)) error
 }

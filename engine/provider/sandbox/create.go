@@ -63,7 +63,7 @@ func (p *Provider) Create(ctx context.Context, s provider.Spec) (provider.Instan
 	if err != nil {
 		return provider.Instance{}, fmt.Errorf("start machine %s: %w", s.UUID, err)
 	}
-	p.wake()
+	p.watches.Wake()
 	i := p.instance(rec)
 	i.Message = strings.Join(unmet, "; ")
 	return i, nil

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/provider"
 	"github.com/gantry-orchestrator/gantry/engine/provider/internal/store"
+	"github.com/gantry-orchestrator/gantry/engine/provider/internal/watch"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -32,13 +32,11 @@ type Provider struct {
 	network network
 	groups  cgroups
 	images  images
+	watches watch.Set
 
 	// step is called before each step of a creation; an error there leaves
 	// what a crash at that step would. Tests set it.
 	step func(name string) error
-
-	mu     sync.Mutex
-	wakers map[int]struct{} // eventfds of the watches that run
 }
 
 var (
@@ -75,8 +73,8 @@ func Open(ctx context.Context, cfg provider.Config) (*Provider, error) {
 		network: network{id: id, file: filepath.Join(cfg.StateDir, "subnet.json"), log: cfg.Log},
 		images:  images{cache: cfg.CacheDir, hidden: []string{cfg.StateDir, cfg.RunDir, cfg.CacheDir}, log: cfg.Log, progress: cfg.Progress},
 		step:    func(string) error { return nil },
-		wakers:  map[int]struct{}{},
 	}
+	p.watches.List = machines.Processes
 	if err := p.installBinary(); err != nil {
 		return nil, err
 	}
@@ -205,7 +203,7 @@ func (p *Provider) Destroy(ctx context.Context, uuid string) error {
 		return err
 	}
 	defer unlock()
-	defer p.wake()
+	defer p.watches.Wake()
 	rec, err := p.store.Load(uuid)
 	if err != nil && !errors.Is(err, model.ErrNotFound) {
 		p.cfg.Log.Warn("destroying a machine whose record cannot be read", "machine", uuid, "error", err)
@@ -296,7 +294,7 @@ func (p *Provider) stop(ctx context.Context, uuid string) error {
 	}
 	grace, cancel := context.WithTimeout(ctx, stopGrace)
 	defer cancel()
-	if err := rec.Process.Signal(unix.SIGTERM); err != nil {
+	if err := rec.Process.Terminate(grace); err != nil {
 		return fmt.Errorf("stop machine %s: %w", uuid, err)
 	}
 	if err := rec.Process.Wait(grace); err != nil {

@@ -67,6 +67,7 @@ func TestSandboxPassesTheSuite(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		Host:  providertest.Leftovers,
 		Steps: createSteps,
 		Crash: func(p providertest.Machines, step string) {
 			p.(*Provider).step = func(name string) error {

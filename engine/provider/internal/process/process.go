@@ -85,6 +85,43 @@ func (id Identity) Signal(sig unix.Signal) error {
 	return ignoreGone(unix.PidfdSendSignal(fd, sig, nil, 0))
 }
 
+// Terminate asks the process to end, by SIGTERM. The first process of a pid
+// namespace never sees a signal that it does not handle yet, so Terminate waits
+// until it does, or ctx ends.
+func (id Identity) Terminate(ctx context.Context) error {
+	for id.Alive() && !id.handles(unix.SIGTERM) && ctx.Err() == nil {
+		pause(ctx, 5*time.Millisecond)
+	}
+	return id.Signal(unix.SIGTERM)
+}
+
+// handles reports whether the process catches a signal, or blocks it to read
+// it from a descriptor.
+func (id Identity) handles(sig unix.Signal) bool {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(id.PID) + "/status")
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != "SigCgt" && name != "SigBlk" {
+			continue
+		}
+		mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		if err == nil && mask&(1<<(sig-1)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// pollMillis is how soon Wait notices that its context ended.
+const pollMillis = 20
+
 // Wait blocks until the process ended or ctx did.
 func (id Identity) Wait(ctx context.Context) error {
 	fd, err := id.Open()
@@ -93,7 +130,7 @@ func (id Identity) Wait(ctx context.Context) error {
 	}
 	defer unix.Close(fd)
 	for ctx.Err() == nil {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(50*time.Millisecond/time.Millisecond))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, pollMillis)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for process %d: %w", id.PID, err)
 		}

@@ -97,6 +97,16 @@ func (s *Store) List() (records []Record, broken map[string]error, err error) {
 	return records, broken, nil
 }
 
+// Processes returns the first processes of all machines.
+func (s *Store) Processes() (map[string]process.Identity, error) {
+	records, _, err := s.List()
+	all := map[string]process.Identity{}
+	for _, r := range records {
+		all[r.UUID] = r.Process
+	}
+	return all, err
+}
+
 // Remove forgets a machine at once, and then removes its directory.
 func (s *Store) Remove(uuid string) error {
 	grave, err := os.MkdirTemp(s.trash(), uuid+"-")
