@@ -108,7 +108,7 @@ func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !done(); <-poll.C {
+	for deadline := time.Now().Add(20 * time.Second); !done(); <-poll.C {
 		if time.Now().After(deadline) {
 			t.Errorf("waited too long for %s", what)
 			return
@@ -153,7 +153,7 @@ func newBench(t *testing.T, path string, to Target) bench {
 // deliver runs the writer over packets, at most until ctx ends.
 func (b bench) deliver(ctx context.Context, t *testing.T, packets ...Packet) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	queue := make(chan Packet, len(packets))
 	for _, p := range packets {
@@ -191,7 +191,7 @@ func (b bench) eventsOf(t *testing.T, serial uint64) (events []ledger.Event) {
 func rows(t *testing.T, server *pgtest.Server, serial uint64) (n int) {
 	t.Helper()
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, server.DSN())
+	conn, err := pgx.Connect(ctx, server.DSN(pgtest.Database))
 	if err != nil {
 		t.Error(err)
 		return 0
@@ -245,7 +245,7 @@ func TestWriter(t *testing.T) {
 	t.Run("an insert that arrives after its packet was sent again changes nothing", func(t *testing.T) {
 		b := newBench(t, path(t), target(server.Endpoint))
 		b.deliver(t.Context(), t, packetOf(31))
-		conn, err := connect(t.Context(), target(server.Endpoint), time.Second)
+		conn, err := connect(t.Context(), target(server.Endpoint), 10*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -313,7 +313,7 @@ func testLookUpWaits(t *testing.T, server *pgtest.Server) {
 	ctx := t.Context()
 	var conns [2]*pgx.Conn
 	for i := range conns {
-		conn, err := connect(ctx, target(server.Endpoint), time.Second)
+		conn, err := connect(ctx, target(server.Endpoint), 10*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -127,7 +127,7 @@ func (s *Server) Exec(t testing.TB, statement string, args ...any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.DSN())
+	conn, err := pgx.Connect(ctx, s.DSN(Database))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,9 +140,9 @@ func (s *Server) Exec(t testing.TB, statement string, args ...any) {
 }
 
 // DSN returns libpq's connection string for the superuser.
-func (s *Server) DSN() string {
+func (s *Server) DSN(database string) string {
 	host, port, _ := net.SplitHostPort(s.Endpoint)
-	return fmt.Sprintf(`host=%s port=%s user=%s password='it\'s a \\ "test"' dbname=%s`, host, port, User, Database)
+	return fmt.Sprintf(`host=%s port=%s user=%s password='it\'s a \\ "test"' dbname=%s`, host, port, User, database)
 }
 
 // awaitReady tells whether the server took a connection before it exited and
@@ -153,7 +153,7 @@ func (s *Server) awaitReady(deadline time.Time) bool {
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		conn, err := pgx.Connect(ctx, s.DSN())
+		conn, err := pgx.Connect(ctx, s.DSN(Database))
 		if err == nil {
 			_ = conn.Close(ctx)
 			return true
