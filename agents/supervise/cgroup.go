@@ -46,11 +46,28 @@ func (c *cgroups) create(id string, l Limits) (g group, lacking []string) {
 		if p.v2 {
 			g.V2 = append(g.V2, s.controller)
 		}
+		if s.late {
+			continue
+		}
 		if err := s.write(dir, p.v2); err != nil {
 			lacking = append(lacking, fmt.Sprintf("limit %s: %v", s.controller, err))
 		}
 	}
 	return g, lacking
+}
+
+// last are the writes that the stage itself does, right before it becomes the
+// service: limits that the stage would not live under.
+func (g group) last(l Limits) []lateWrite {
+	var out []lateWrite
+	for _, s := range settings(l) {
+		if dir := g.Dirs[s.controller]; s.late && dir != "" {
+			for _, c := range s.in(slices.Contains(g.V2, s.controller)) {
+				out = append(out, lateWrite{filepath.Join(dir, c.file), c.value})
+			}
+		}
+	}
+	return out
 }
 
 // control is a file of a group and what to write there. What is optional is a
@@ -64,6 +81,7 @@ type control struct {
 type setting struct {
 	controller string
 	v1, v2     []control
+	late       bool // the stage has more threads than a service may be allowed
 }
 
 func (s setting) wanted() bool { return len(s.v2) > 0 }
@@ -71,7 +89,7 @@ func (s setting) wanted() bool { return len(s.v2) > 0 }
 const cpuPeriod = 100_000 // microseconds
 
 func settings(l Limits) []setting {
-	out := []setting{{controller: tracker}, {controller: memory}, {controller: cpu}, {controller: pids}}
+	out := []setting{{controller: tracker}, {controller: memory}, {controller: cpu}, {controller: pids, late: true}}
 	if l.MemoryMiB > 0 {
 		bytes := strconv.FormatInt(int64(l.MemoryMiB)<<20, 10)
 		out[1].v1 = []control{{"memory.limit_in_bytes", bytes, false}, {"memory.memsw.limit_in_bytes", bytes, true}}
@@ -89,12 +107,15 @@ func settings(l Limits) []setting {
 	return out
 }
 
-func (s setting) write(dir string, v2 bool) error {
-	controls := s.v1
+func (s setting) in(v2 bool) []control {
 	if v2 {
-		controls = s.v2
+		return s.v2
 	}
-	for _, c := range controls {
+	return s.v1
+}
+
+func (s setting) write(dir string, v2 bool) error {
+	for _, c := range s.in(v2) {
 		if err := writeControl(dir, c.file, c.value); err != nil && !c.optional {
 			return err
 		}

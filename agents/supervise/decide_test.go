@@ -155,6 +155,9 @@ func TestFailedStart(t *testing.T) {
 		t.Errorf("what has run before is not tried again: %+v", r)
 	}
 	r.Proc = &proc{Round: 2}
+	if r.state() == Running {
+		t.Error("the stage passes for the service")
+	}
 	r.ready(nil)
 	if r.state() != Running || r.Restarts != 1 || r.Failure != "" {
 		t.Errorf("running again: %+v", r)

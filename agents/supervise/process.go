@@ -11,7 +11,7 @@ const (
 	Stopping State = "stopping" // asked to end, or its last processes are being killed
 	Stopped  State = "stopped"  // ended as asked
 	Failed   State = "failed"   // could not be started; Reason says why
-	Waiting  State = "backoff"  // ended by itself; will be started again
+	Waiting  State = "backoff"  // wanted, and not running yet or again
 )
 
 // Process is what the supervisor knows of one service.

@@ -60,14 +60,14 @@ func (r *record) state() State {
 	switch {
 	case p != nil && !p.StopAsked.IsZero():
 		return Stopping
-	case p != nil && !p.Exited:
+	case p != nil && p.Ready && !p.Exited:
 		return Running
 	case r.Failure != "":
 		return Failed
 	case r.Want:
 		return Waiting
 	case p != nil:
-		return Stopping
+		return Stopping // given up, and not swept yet
 	default:
 		return Stopped
 	}
@@ -84,7 +84,7 @@ func (r *record) describe() Process {
 	}
 	if p := r.Proc; p != nil {
 		d.SpecHash = p.Hash
-		if !p.Exited {
+		if p.Ready && !p.Exited {
 			d.PID, d.StartTime, d.BootID = p.PID, p.StartTime, p.BootID
 		}
 	}
@@ -96,7 +96,7 @@ func (r *record) since(now time.Time) time.Time {
 	switch {
 	case r.Proc != nil && !r.Proc.StopAsked.IsZero():
 		return r.Proc.StopAsked
-	case r.Proc != nil && !r.Proc.Exited:
+	case r.state() == Running:
 		return r.Proc.Started
 	case r.LastExit != nil:
 		return r.LastExit.At

@@ -34,6 +34,8 @@ func (s *supervisor) start(ctx context.Context, spec Spec, again bool) (Process,
 		switch r := v.rec; {
 		case r.Failure != "":
 			return true, fmt.Errorf("start service %s: %s: %w", spec.ID, r.Failure, model.ErrUnavailable)
+		case r.Round == round && r.Reason != "":
+			return true, fmt.Errorf("start service %s: %s before it ran: %w", spec.ID, r.Reason, model.ErrUnavailable)
 		case r.Round != round || !r.Want:
 			return true, fmt.Errorf("start service %s: stopped or replaced by another request meanwhile: %w", spec.ID, model.ErrConflict)
 		default:

@@ -90,7 +90,7 @@ func (s *supervisor) spawn(v *service) error {
 		return fmt.Errorf("start %s: %w", spec.ID, errors.Join(err, g.remove()))
 	}
 	v.life = l
-	o := order{Command: spec.Command, Env: spec.Env, Dir: spec.Dir, Account: who, Files: spec.Limits.Files}
+	o := order{Command: spec.Command, Env: spec.Env, Dir: spec.Dir, Account: who, Files: spec.Limits.Files, Last: g.last(spec.Limits)}
 	p := v.rec.Proc
 	s.group.Go(func() error { return s.follow(v, p, l, &o) })
 	return nil

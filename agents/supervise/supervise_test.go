@@ -209,7 +209,7 @@ func TestEndOfLeaseStopsTheServiceInTime(t *testing.T) {
 	c := supervisorIn(t, testConfig(shortDir(t)))
 	s := shell("leased", `trap '' TERM; while :; do sleep 0.01; done`)
 	s.StopTimeout = 50 * time.Millisecond
-	s.Lease = time.Now().Add(leaseMargin + s.StopTimeout + 300*time.Millisecond)
+	s.Lease = time.Now().Add(leaseMargin + s.StopTimeout + 2*time.Second)
 	first := mustStart(t, c, s)
 	renewed := s.Lease.Add(300 * time.Millisecond)
 	if p, err := c.Renew(t.Context(), "leased", renewed); err != nil || p.PID != first.PID {
