@@ -43,7 +43,14 @@ func newProcess(c ConnectConfig, env []string, dir string) (*process, error) {
 }
 
 // Start implements runner.Runner.
-func (p *process) Start(context.Context) error { return p.start(p.cmd) }
+func (p *process) Start(ctx context.Context) error {
+	err := p.start(p.cmd)
+	if err != nil && p.cmd.Process != nil {
+		_ = p.Kill(ctx)
+		_ = p.cmd.Wait()
+	}
+	return err
+}
 
 // Wait implements runner.Runner.
 func (p *process) Wait(context.Context) error { return p.cmd.Wait() }
