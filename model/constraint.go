@@ -67,7 +67,7 @@ func parseMiB(s string) (uint64, error) {
 		}
 	}
 	n, err := strconv.ParseFloat(digits, 64)
-	if err != nil || n < 0 {
+	if err != nil || !(n >= 0 && n < 1<<40) { // not a number, or more than a machine has
 		return 0, fmt.Errorf("size %q: expected a number with M, G or T: %w", s, ErrInvalid)
 	}
 	return uint64(n * float64(factor)), nil
@@ -76,15 +76,15 @@ func parseMiB(s string) (uint64, error) {
 // String writes the constraints as ParseConstraints reads them.
 func (c Constraints) String() string {
 	var parts []string
-	add := func(key, value string) {
-		if value != "" && value != "0" && value != "0M" {
+	add := func(key, value string, said bool) {
+		if said {
 			parts = append(parts, key+"="+value)
 		}
 	}
-	add("arch", c.Arch)
-	add("cores", strconv.Itoa(c.Cores))
-	add("mem", strconv.FormatUint(c.MemMiB, 10)+"M")
-	add("root-disk", strconv.FormatUint(c.Disk, 10)+"M")
-	add("tags", c.Tags)
+	add("arch", c.Arch, c.Arch != "")
+	add("cores", strconv.Itoa(c.Cores), c.Cores != 0)
+	add("mem", strconv.FormatUint(c.MemMiB, 10)+"M", c.MemMiB != 0)
+	add("root-disk", strconv.FormatUint(c.Disk, 10)+"M", c.Disk != 0)
+	add("tags", c.Tags, c.Tags != "")
 	return strings.Join(parts, " ")
 }

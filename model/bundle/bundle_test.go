@@ -337,3 +337,17 @@ func TestABundleSurvivesJSON(t *testing.T) {
 		}
 	})
 }
+
+func TestConstraintsAreKeptAsTheyMean(t *testing.T) {
+	for _, text := range []string{"arch=0", "tags=0,0M", "cores=0", "mem=0.25M", "mem=1.5T root-disk=4G cores=2 arch=arm64 tags=a,b"} {
+		b := parse(t, "applications: {a: {charm: a, constraints: '"+text+"'}}")
+		if diff := cmp.Diff(b, parse(t, string(bundle.Encode(b))), equal); diff != "" {
+			t.Errorf("%s:\n%s", text, diff)
+		}
+	}
+	for _, text := range []string{"mem=NaN", "mem=Inf", "mem=1e30", "mem=-1"} {
+		if _, _, err := bundle.Parse("b.yaml", []byte("applications: {a: {charm: a, constraints: '"+text+"'}}"), nil); err == nil {
+			t.Errorf("%s was accepted", text)
+		}
+	}
+}
