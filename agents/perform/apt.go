@@ -30,12 +30,6 @@ type Apt struct {
 	Now  func() time.Time
 }
 
-// Installed is what installing one package came to: the data that undoes it.
-type Installed struct {
-	Version string   `json:"version"`
-	Added   []string `json:"added,omitempty"` // packages that were not there before, it and its dependencies
-}
-
 // indexAge is the age at which apt's lists count as stale.
 const indexAge = 24 * time.Hour
 
@@ -78,55 +72,69 @@ func (a Apt) versions(ctx context.Context) (map[string]string, error) {
 	return found, nil
 }
 
-// Install installs exactly this version, or the archive's candidate where
-// version is empty. A package that is installed in another version is refused.
-func (a Apt) Install(ctx context.Context, name, version string) (Installed, error) {
-	before, err := a.versions(ctx)
+// Plan refuses what Install would refuse, and names the packages that it
+// would add, the package itself and its dependencies: the data that undoes it.
+func (a Apt) Plan(ctx context.Context, name, version string) (adds []string, err error) {
+	have, err := a.Version(ctx, name)
 	if err != nil {
-		return Installed{}, err
+		return nil, err
 	}
-	if have := before[name]; have != "" {
-		if version != "" && have != version {
-			return Installed{}, fmt.Errorf("package %s is installed in version %s, and %s is wanted: Gantry never changes an installed version; do so by hand, or reset the recorded one: %w", name, have, version, model.ErrConflict)
-		}
-		return Installed{Version: have}, nil
+	if have != "" && version != "" && have != version {
+		return nil, fmt.Errorf("package %s is installed in version %s, and %s is wanted: Gantry never changes an installed version; do so by hand, or reset the recorded one: %w", name, have, version, model.ErrConflict)
 	}
-	wanted := name
-	if version != "" {
-		wanted += "=" + version
+	if have != "" {
+		return nil, nil
 	}
 	if !a.Superuser {
-		return Installed{}, fmt.Errorf("package %s is missing and the agent is not root; run: sudo apt-get install --no-upgrade -y %s: %w", name, wanted, model.ErrDenied)
+		return nil, fmt.Errorf("package %s is missing and the agent is not root; run: sudo apt-get install --no-upgrade -y %s: %w", name, pinned(name, version), model.ErrDenied)
 	}
 	if err := a.update(ctx, false); err != nil {
-		return Installed{}, err
+		return nil, err
 	}
-	err = a.install(ctx, wanted)
-	if err != nil && ctx.Err() == nil { // the lists may name files that the archive has replaced
+	adds, err = a.simulate(ctx, "install", pinned(name, version))
+	if err != nil && ctx.Err() == nil { // the lists may be behind the archive
 		if fresh := a.update(ctx, true); fresh != nil {
-			return Installed{}, errors.Join(err, fresh)
+			return nil, errors.Join(err, fresh)
 		}
-		err = a.install(ctx, wanted)
+		adds, err = a.simulate(ctx, "install", pinned(name, version))
 	}
-	if err != nil {
-		return Installed{}, err
-	}
-	after, err := a.versions(ctx)
-	if err != nil {
-		return Installed{}, err
-	}
-	return Installed{Version: after[name], Added: added(before, after)}, nil
+	return adds, err
 }
 
-func added(before, after map[string]string) []string {
-	var names []string
-	for name := range after {
-		if before[name] == "" && !strings.Contains(name, ":") {
-			names = append(names, name)
+// Install installs exactly this version, or the archive's candidate where
+// version is empty. A package that is installed stays as it is.
+func (a Apt) Install(ctx context.Context, name, version string) error {
+	have, err := a.Version(ctx, name)
+	if err != nil || have != "" {
+		return err
+	}
+	return a.install(ctx, pinned(name, version))
+}
+
+func pinned(name, version string) string {
+	if version == "" {
+		return name
+	}
+	return name + "=" + version
+}
+
+// simulate names the packages that an install would add, or a purge would
+// remove.
+func (a Apt) simulate(ctx context.Context, verb string, names ...string) ([]string, error) {
+	argv := slices.Concat([]string{"apt-get", verb, "--simulate", "--no-install-recommends"}, aptOptions, []string{"--"}, names)
+	out, err := a.run(ctx, verb+" "+strings.Join(names, " "), argv)
+	if err != nil {
+		return nil, err
+	}
+	var named []string
+	for line := range strings.Lines(out.Stdout) {
+		f := strings.Fields(line)
+		if len(f) > 1 && (f[0] == "Inst" || f[0] == "Purg" || f[0] == "Remv") {
+			named = append(named, f[1])
 		}
 	}
-	slices.Sort(names)
-	return names
+	slices.Sort(named)
+	return slices.Compact(named), nil
 }
 
 func (a Apt) install(ctx context.Context, wanted string) error {
@@ -139,16 +147,21 @@ func (a Apt) install(ctx context.Context, wanted string) error {
 }
 
 func (a Apt) apt(ctx context.Context, what string, argv []string) error {
+	_, err := a.run(ctx, what, argv)
+	return err
+}
+
+func (a Apt) run(ctx context.Context, what string, argv []string) (Output, error) {
 	out, err := a.Run(ctx, Command{Argv: argv, Env: map[string]string{
 		"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_MODE": "l",
 	}})
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return out, fmt.Errorf("%s: %w", what, err)
 	}
 	if err := out.failure(what); err != nil {
-		return fmt.Errorf("%w; see that the archive is in reach and has it (apt-cache policy): %w", err, model.ErrUnavailable)
+		return out, fmt.Errorf("%w; see that the archive is in reach and has it (apt-cache policy): %w", err, model.ErrUnavailable)
 	}
-	return nil
+	return out, nil
 }
 
 // update fetches the lists where they are stale, or in any case when forced.
@@ -193,21 +206,31 @@ func (a Apt) quieten() (restore func() error, err error) {
 	}, nil
 }
 
-// Remove purges the packages that an install added, but for those in use.
-func (a Apt) Remove(ctx context.Context, i Installed, used func(name string) bool) error {
+// Remove purges those of the packages that an install added which nothing
+// else uses. Where apt would take others with them, all are left.
+func (a Apt) Remove(ctx context.Context, adds []string, used func(name string) bool) (left []string, err error) {
 	present, err := a.versions(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var names []string
-	for _, name := range i.Added {
+	for _, name := range adds {
 		if present[name] != "" && !used(name) {
 			names = append(names, name)
 		}
 	}
 	if len(names) == 0 || !a.Superuser {
-		return nil
+		return nil, nil
+	}
+	going, err := a.simulate(ctx, "purge", names...)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range going {
+		if !slices.Contains(names, name) {
+			return []string{"packages " + strings.Join(names, " ") + ": " + name + " needs them"}, nil
+		}
 	}
 	argv := slices.Concat([]string{"apt-get", "purge"}, aptOptions, []string{"--"}, names)
-	return a.apt(ctx, "remove "+strings.Join(names, " "), argv)
+	return nil, a.apt(ctx, "remove "+strings.Join(names, " "), argv)
 }

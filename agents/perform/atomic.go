@@ -57,20 +57,23 @@ func syncDir(dir string) error {
 	return d.Close()
 }
 
-// makeParents makes the directories above path that are missing, 0755, and
-// returns those that it made, the outermost first.
-func makeParents(path string) (made []string, err error) {
-	dir := filepath.Dir(path)
-	for d := dir; ; d = filepath.Dir(d) {
+// missingParents are the directories above path that are not there, the
+// outermost first.
+func missingParents(path string) (missing []string) {
+	for d := filepath.Dir(path); ; d = filepath.Dir(d) {
 		if _, err := os.Stat(d); err == nil || d == filepath.Dir(d) {
-			break
+			return missing
 		}
-		made = append([]string{d}, made...)
+		missing = append([]string{d}, missing...)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the directory of %s: %w", path, err)
+}
+
+// makeParents makes the directories above path that are missing, 0755.
+func makeParents(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("make the directory of %s: %w", path, err)
 	}
-	return made, nil
+	return nil
 }
 
 // removeEmpty removes directories that are empty, the innermost first. One

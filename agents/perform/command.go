@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -48,14 +51,19 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 	}
 	var stdout, stderr tail
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Env = c.environment(who)
+	cmd.Env = Environment(c.Env, c.User)
 	cmd.Dir = c.Dir
 	if c.Dir == "" {
 		cmd.Dir = "/"
 	}
 	cmd.Stdin = strings.NewReader(string(c.Stdin))
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: credential}
+	// The process dies with the agent, so that a task which is run again after
+	// a crash never runs twice at once. The kernel ties that to the thread that
+	// forks, which must therefore outlive the process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: credential}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
@@ -68,18 +76,6 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 		return out, fmt.Errorf("run %s: %w: %w", c.Argv[0], err, model.ErrInvalid)
 	}
 	return out, nil
-}
-
-func (c Command) environment(who account) []string {
-	env := []string{
-		"PATH=" + searchPath(),
-		"HOME=" + who.Home,
-		"LANG=C.UTF-8",
-	}
-	for name, value := range c.Env {
-		env = append(env, name+"="+value)
-	}
-	return env
 }
 
 func searchPath() string {
@@ -134,4 +130,21 @@ func (t *tail) Write(p []byte) (int, error) {
 // String is what was kept.
 func (t *tail) String() string {
 	return string(t.kept[max(0, len(t.kept)-maxOutput):])
+}
+
+// Environment is the whole environment of a process that runs as a user, as
+// sorted KEY=value: its own variables, and PATH, HOME and LANG where they are
+// not among them.
+func Environment(own map[string]string, user string) []string {
+	env := map[string]string{"PATH": searchPath(), "LANG": "C.UTF-8"}
+	if who, err := lookup(user, ""); err == nil && who.Home != "" {
+		env["HOME"] = who.Home
+	}
+	maps.Copy(env, own)
+	list := make([]string, 0, len(env))
+	for name, value := range env {
+		list = append(list, name+"="+value)
+	}
+	slices.Sort(list)
+	return list
 }

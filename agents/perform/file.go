@@ -77,31 +77,46 @@ func FileDigest(path string) (string, error) {
 	return b.digest(), err
 }
 
-// WriteFile makes the file or directory as it should be and says what was
-// there before.
-func WriteFile(ctx context.Context, secrets Secrets, f effect.File) (Before, error) {
-	before, err := inspect(f.Path)
+// Look says what is at path now, and which directories above it are missing.
+func Look(path string) (Before, error) {
+	before, err := inspect(path)
 	if err != nil {
 		return Before{}, err
+	}
+	before.Made = missingParents(path)
+	return before, nil
+}
+
+// WriteFile makes the file or directory as it should be, with the directories
+// above it. It returns the digest of what is there then.
+func WriteFile(ctx context.Context, secrets Secrets, f effect.File) (digest string, err error) {
+	there, err := inspect(f.Path)
+	if err != nil {
+		return "", err
 	}
 	owner, err := lookup(f.Owner, f.Group)
 	if err != nil {
-		return Before{}, fmt.Errorf("own %s: %w", f.Path, err)
+		return "", fmt.Errorf("own %s: %w", f.Path, err)
 	}
-	if before.Existed && before.Dir != f.Dir {
-		return Before{}, fmt.Errorf("%s is %s: remove it, or give the file another path: %w", f.Path, kindOf(before), model.ErrConflict)
+	if there.Existed && there.Dir != f.Dir {
+		return "", fmt.Errorf("%s is %s: remove it, or give the file another path: %w", f.Path, kindOf(there), model.ErrConflict)
 	}
 	content, err := Render(ctx, secrets, f.Content)
 	if err != nil {
-		return Before{}, fmt.Errorf("fill %s: %w", f.Path, err)
+		return "", fmt.Errorf("fill %s: %w", f.Path, err)
 	}
-	if before.Made, err = makeParents(f.Path); err != nil {
-		return Before{}, err
+	if err := makeParents(f.Path); err != nil {
+		return "", err
 	}
 	if f.Dir {
-		return before, makeDir(f.Path, fs.FileMode(f.Mode), owner)
+		err = makeDir(f.Path, fs.FileMode(f.Mode), owner)
+	} else {
+		err = replaceFile(f.Path, content, fs.FileMode(f.Mode), owner)
 	}
-	return before, replaceFile(f.Path, content, fs.FileMode(f.Mode), owner)
+	if err != nil {
+		return "", err
+	}
+	return FileDigest(f.Path)
 }
 
 func kindOf(b Before) string {

@@ -22,13 +22,8 @@ import (
 
 // Caller runs a charm's named Call for one unit, in a process of its own.
 type Caller interface {
-	Call(ctx context.Context, call string, args map[string]string, user string) (CallResult, error)
-}
-
-// CallResult is what a Call left: a public text, or sealed fields.
-type CallResult struct {
-	Public string
-	Sealed map[string][]byte
+	// The text is its result. args have their secrets filled in.
+	Call(ctx context.Context, call string, args map[string]string, user string, token uint64) (string, error)
 }
 
 // DefaultProbeTimeout bounds a reading whose probe names no timeout.
@@ -74,6 +69,9 @@ func readOnce(ctx context.Context, secrets Secrets, caller Caller, p effect.Prob
 func readTCP(ctx context.Context, address string) (string, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", address)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return "", ctx.Err()
+	}
 	if err != nil {
 		return "false", nil
 	}
@@ -104,8 +102,8 @@ func readExec(ctx context.Context, secrets Secrets, caller Caller, x effect.Exec
 		if err != nil {
 			return "", err
 		}
-		result, err := caller.Call(ctx, x.Call, args, x.User)
-		return strings.TrimSpace(result.Public), err
+		result, err := caller.Call(ctx, x.Call, args, x.User, 0)
+		return strings.TrimSpace(result), err
 	}
 	command, err := commandOf(ctx, secrets, x)
 	if err != nil {

@@ -88,7 +88,7 @@ func MakeVolume(v effect.Volume, warrants []effect.Warrant) error {
 			return err
 		}
 	}
-	if _, err := makeParents(v.Path); err != nil {
+	if err := makeParents(v.Path); err != nil {
 		return err
 	}
 	// The stamp first: a directory without one that a service then filled
@@ -126,25 +126,40 @@ func setAside(path, incarnation string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// RemoveVolume ends a volume: with a warrant its data goes, without one an
-// empty directory goes and data is kept and named in left.
-func RemoveVolume(v effect.Volume, warrants []effect.Warrant) (left []string, err error) {
-	incarnation, err := readStamp(v.Path)
-	if err != nil {
-		return nil, err
-	}
-	if incarnation != "" && Warranted(warrants, v.ID, incarnation) {
-		if err := os.RemoveAll(v.Path); err != nil {
-			return nil, fmt.Errorf("destroy volume %s: %w", v.Path, err)
-		}
-	}
+// ReleaseVolume ends a volume and keeps its data, which it names in left. An
+// empty directory goes.
+func ReleaseVolume(v effect.Volume) (left []string, err error) {
 	if left, err = remove(v.Path); err != nil || len(left) > 0 {
 		return left, err
 	}
 	if _, err := remove(stampPath(v.Path)); err != nil {
 		return nil, err
 	}
-	return nil, syncDir(filepath.Dir(v.Path))
+	return nil, syncAbove(v.Path)
+}
+
+// DestroyVolume ends a volume with its data, under a warrant for the
+// incarnation that is there.
+func DestroyVolume(v effect.Volume, warrants []effect.Warrant) (left []string, err error) {
+	incarnation, err := readStamp(v.Path)
+	if err != nil {
+		return nil, err
+	}
+	if incarnation == "" || !Warranted(warrants, v.ID, incarnation) {
+		return ReleaseVolume(v)
+	}
+	if err := os.RemoveAll(v.Path); err != nil {
+		return nil, fmt.Errorf("destroy volume %s: %w", v.Path, err)
+	}
+	return ReleaseVolume(v)
+}
+
+func syncAbove(path string) error {
+	err := syncDir(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Warranted reports whether an incarnation of a volume may be destroyed.

@@ -1,0 +1,84 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/agents/perform"
+	"github.com/gantry-orchestrator/gantry/agents/supervise"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// Config is what an agent needs.
+type Config struct {
+	Machine    string // UUID
+	Version    string // of gantry
+	Dirs       Dirs
+	Controller Controller
+	Supervisor Supervisor
+	Charms     Charms
+	Packages   *perform.Apt // nil where the machine has no apt
+	// Program is the command that runs a charm's own program.
+	Program func(effect.Charm) []string
+	// Facts looks at the machine anew; it is asked at every connect.
+	Facts func() effect.HostFacts
+	// Superuser: the agent may act as any user.
+	Superuser bool
+	// Jitter gives numbers from [0, 1) that keep reconnects apart.
+	Jitter func() float64
+	Logger *slog.Logger
+}
+
+// Controller is what an agent asks of a controller. Errors wrap a class of
+// model; model.ErrUnavailable is tried again.
+type Controller interface {
+	// Connect opens a session. Its Hello is the agent's to send.
+	Connect(ctx context.Context) (Session, error)
+	Publish(ctx context.Context, p effect.Publication) error
+	PutSecret(ctx context.Context, s effect.NewSecret) error
+	// ReadSecret returns the fields of a secret that the unit may read;
+	// revision 0 is the current one.
+	ReadSecret(ctx context.Context, unit model.UnitName, id string, revision int) (map[string][]byte, error)
+	OpenClaim(ctx context.Context, c effect.Claim) (token uint64, err error)
+	CloseClaim(ctx context.Context, c effect.ClaimResult) error
+	FinishOperation(ctx context.Context, r effect.OperationResult) error
+}
+
+// Session is a stream to and from a controller. Send may be called by several
+// at once, and while Recv waits.
+type Session interface {
+	Send(effect.Upward) error
+	Recv() (effect.Downward, error)
+	// Close ends both, at once.
+	Close() error
+}
+
+// Supervisor owns the service processes of the machine: *supervise.Client.
+type Supervisor interface {
+	Start(ctx context.Context, spec supervise.Spec) (supervise.Process, error)
+	Restart(ctx context.Context, spec supervise.Spec) (supervise.Process, error)
+	Reload(ctx context.Context, id string) (supervise.Process, error)
+	Stop(ctx context.Context, id string) (supervise.Process, error)
+	Remove(ctx context.Context, id string) error
+	Renew(ctx context.Context, id string, lease time.Time) (supervise.Process, error)
+	List(ctx context.Context) ([]supervise.Process, error)
+}
+
+// Charms runs charms. It fetches an artifact that it does not have.
+type Charms interface {
+	Reconcile(ctx context.Context, charm effect.Charm, in effect.Input) (effect.Desired, error)
+	// Call runs a named call as a user, in a process of its own.
+	Call(ctx context.Context, charm effect.Charm, user string, call effect.Invocation) (string, error)
+	RunAction(ctx context.Context, charm effect.Charm, action effect.Invocation) (map[string]string, error)
+}
+
+func (c Config) validate() error {
+	if c.Machine == "" || c.Controller == nil || c.Supervisor == nil || c.Charms == nil ||
+		c.Program == nil || c.Facts == nil || c.Jitter == nil || c.Logger == nil || c.Dirs == (Dirs{}) {
+		return fmt.Errorf("agent: all of Config but Packages is needed: %w", model.ErrInvalid)
+	}
+	return nil
+}

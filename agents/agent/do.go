@@ -1,0 +1,198 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/gantry-orchestrator/gantry/agents/perform"
+	"github.com/gantry-orchestrator/gantry/agents/unit"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// do carries an action out, on a worker.
+func (u *unitLoop) do(ctx context.Context, a unit.Action) error {
+	switch a := a.(type) {
+	case unit.Ask:
+		return u.ask(ctx, a.Input, nil)
+	case unit.Confirm:
+		return u.confirm(ctx, a)
+	case unit.Perform:
+		return u.perform(ctx, a)
+	case unit.Publish:
+		return u.publish(ctx, a.Publication)
+	case unit.PutSecret:
+		return u.putSecret(ctx, a)
+	case unit.OpenClaim:
+		_, err := u.agent.Controller.OpenClaim(ctx, a.Claim)
+		return err
+	case unit.CloseClaim:
+		return u.closeClaim(ctx, a.Outcome)
+	case unit.SendReport:
+		return u.sendReport(a.Report)
+	case unit.Clear:
+		return u.clear(ctx)
+	default:
+		return fmt.Errorf("agent: action %s is not known: %w", a.Key(), model.ErrInvalid)
+	}
+}
+
+// ask journals the charm's time, asks, looks at what the answer speaks of, and
+// hands both to the loop at once.
+func (u *unitLoop) ask(ctx context.Context, in effect.Input, confirmed []string) error {
+	err := u.call(ctx, func() error {
+		j := u.state.Journal
+		if j.Now.Equal(in.Now) && j.NowFor == in.Spec.Hash() {
+			return nil
+		}
+		return u.record(unit.Entry{Now: &unit.Advance{Now: in.Now, For: j.Intent.Hash}})
+	})
+	if err != nil {
+		return err
+	}
+	want, err := u.agent.Charms.Reconcile(ctx, in.Spec.Charm, in)
+	if err != nil {
+		return u.unanswered(ctx, err)
+	}
+	seen, err := u.look(ctx, want)
+	if err != nil {
+		return err
+	}
+	return u.call(ctx, func() error {
+		answer := unit.Answer{For: unit.HashInput(in), Desired: want, Confirmed: map[string]bool{}}
+		for _, key := range confirmed {
+			answer.Confirmed[key] = true
+		}
+		err := u.round(answer)
+		u.state.Answer = answer
+		u.take(seen)
+		u.setProbes(ctx, want.Probes)
+		return err
+	})
+}
+
+// unanswered notes that the charm failed; what it said before stays, and is
+// not carried further.
+func (u *unitLoop) unanswered(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		noted := u.call(ctx, func() error {
+			u.state.Answer.Failed, u.state.Answer.For = err.Error(), ""
+			return nil
+		})
+		err = errors.Join(err, noted)
+	}
+	return err
+}
+
+// round journals that the desired effects changed.
+func (u *unitLoop) round(next unit.Answer) error {
+	rounds, hash := u.state.Journal.Rounds, unit.HashEffects(next.Desired)
+	if len(rounds) > 0 && rounds[len(rounds)-1].Desired == hash {
+		return nil
+	}
+	r := unit.Round{At: u.state.Now, Desired: hash}
+	if u.state.Answer.For != "" {
+		r.Changed = unit.Changed(u.state.Answer.Desired, next.Desired)
+	}
+	return u.record(unit.Entry{Round: &r})
+}
+
+// confirm reads probes at once and asks the charm with what they say.
+func (u *unitLoop) confirm(ctx context.Context, c unit.Confirm) error {
+	readings := u.readAll(ctx, c.Probes)
+	var in effect.Input
+	err := u.call(ctx, func() error {
+		for id, r := range readings {
+			u.refresh(id, r)
+		}
+		in = u.state.Input()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return u.ask(ctx, in, c.Steps)
+}
+
+func (u *unitLoop) publish(ctx context.Context, p effect.Publication) error {
+	if err := u.agent.Controller.Publish(ctx, p); err != nil {
+		return err
+	}
+	return u.call(ctx, func() error {
+		var entries []unit.Entry
+		for _, o := range unit.CommittedResults(u.state.Journal, p) {
+			entries = append(entries, unit.Entry{Committed: &o})
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		return u.record(entries...)
+	})
+}
+
+func (u *unitLoop) putSecret(ctx context.Context, p unit.PutSecret) error {
+	s := effect.NewSecret{Unit: u.name, Token: p.Token, Name: p.Spec.Name, Scope: p.Spec.Scope, Grants: p.Spec.Grants}
+	if p.Outcome != nil {
+		s.Fields = perform.SealedFields(p.Outcome.Result)
+	} else {
+		fields, err := perform.MakeSecret(ctx, u.secrets, p.Spec)
+		if err != nil {
+			return err
+		}
+		s.Fields = fields
+	}
+	if err := u.agent.Controller.PutSecret(ctx, s); err != nil || p.Outcome == nil {
+		return err
+	}
+	return u.call(ctx, func() error { return u.record(unit.Entry{Committed: p.Outcome}) })
+}
+
+// closeClaim commits a task's outcome. One that the controller refuses has
+// been fenced off: another took the task over.
+func (u *unitLoop) closeClaim(ctx context.Context, o unit.Outcome) error {
+	r := effect.ClaimResult{Unit: u.name, Task: string(o.Task.ID), Key: o.Task.Key, Token: o.Token, Failed: o.Failed}
+	switch {
+	case o.Failed != "":
+	case o.Task.Result == effect.PublicResult:
+		r.Public = o.Result
+	case o.Task.Result == effect.SealedResult:
+		r.Sealed = perform.SealedFields(o.Result)
+	}
+	err := u.agent.Controller.CloseClaim(ctx, r)
+	if err != nil && !errors.Is(err, model.ErrConflict) && !errors.Is(err, model.ErrNotFound) {
+		return err
+	}
+	return u.call(ctx, func() error { return u.record(unit.Entry{Committed: &o}) })
+}
+
+func (u *unitLoop) sendReport(r effect.Report) error {
+	if err := u.agent.link.send(effect.Upward{Reports: []effect.Report{r}}); err != nil {
+		return err
+	}
+	u.post(func() { u.state.Reported = unit.HashReport(r) })
+	return nil
+}
+
+func (u *unitLoop) clear(ctx context.Context) error {
+	left, err := clearHost(u.state.Host)
+	if err != nil {
+		return err
+	}
+	return u.call(ctx, func() error { return u.record(unit.Entry{Cleared: &unit.Ended{Left: left}}) })
+}
+
+// machine performs steps as the intent says now.
+func (u *unitLoop) machine(ctx context.Context) (m perform.Machine, err error) {
+	err = u.call(ctx, func() error {
+		in := u.state.Journal.Intent
+		u.secrets.know(in.Spec)
+		m = perform.Machine{
+			Packages: u.agent.Packages, Secrets: u.secrets, Versions: maps.Clone(in.Spec.Versions),
+			Warrants: in.Live.Warrants, InUse: u.usedElsewhere,
+		}
+		return nil
+	})
+	return m, err
+}

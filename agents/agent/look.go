@@ -1,0 +1,109 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+
+	"github.com/gantry-orchestrator/gantry/agents/perform"
+	"github.com/gantry-orchestrator/gantry/agents/unit"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// look looks at what is on the host of what is wanted or applied, services
+// excepted, of which the supervisor tells.
+func (u *unitLoop) look(ctx context.Context, want effect.Desired) (unit.Observed, error) {
+	effects := want.Effects()
+	err := u.call(ctx, func() error {
+		for _, a := range u.state.Journal.Applied {
+			effects = append(effects, a.Effect)
+		}
+		return nil
+	})
+	if err != nil {
+		return unit.Observed{}, err
+	}
+	seen := unit.Observed{Packages: map[string]string{}, Files: map[effect.ID]string{}, Volumes: map[effect.ID]string{}}
+	for _, e := range slices.Backward(effects) { // what is wanted says more than what was
+		if err := u.lookAt(ctx, e, &seen); err != nil {
+			return seen, err
+		}
+	}
+	return seen, nil
+}
+
+func (u *unitLoop) lookAt(ctx context.Context, e effect.Effect, seen *unit.Observed) (err error) {
+	switch {
+	case e.File != nil:
+		seen.Files[e.File.ID], err = perform.FileDigest(e.File.Path)
+	case e.Volume != nil:
+		seen.Volumes[e.Volume.ID], err = perform.VolumeState(e.Volume.Path)
+	case e.Package != nil && u.agent.Packages != nil && seen.Packages[e.Package.Name] == "":
+		var version string
+		version, err = u.agent.Packages.Version(ctx, e.Package.Name)
+		if version != "" {
+			seen.Packages[e.Package.Name] = version
+		}
+	}
+	return err
+}
+
+// take takes what was seen into the state.
+func (u *unitLoop) take(seen unit.Observed) {
+	u.state.Observed.Packages, u.state.Observed.Files, u.state.Observed.Volumes = seen.Packages, seen.Files, seen.Volumes
+	u.state.Observed.Ready = true
+}
+
+// watchHost looks at the host without a cause: at the start, and for drift.
+func (u *unitLoop) watchHost(ctx context.Context) {
+	want := u.state.Answer.Desired
+	u.group.Go(func() error {
+		if u.waitForServices(ctx) != nil {
+			return nil
+		}
+		seen, err := u.look(ctx, want)
+		if err != nil {
+			if ctx.Err() == nil {
+				u.log.Warn("cannot look at the host", slog.Any("error", err))
+			}
+			return nil
+		}
+		u.post(func() { u.take(seen) })
+		return nil
+	})
+}
+
+// waitForServices has the supervisor asked before the first look counts: a
+// service that runs must not pass for one that does not.
+func (u *unitLoop) waitForServices(ctx context.Context) error {
+	for n := 1; ; n++ {
+		u.agent.mu.Lock()
+		known := u.agent.processes != nil
+		u.agent.mu.Unlock()
+		if known {
+			return nil
+		}
+		if err := u.agent.listServices(ctx); err == nil {
+			return nil
+		}
+		if err := pause(ctx, unit.Backoff(n)); err != nil {
+			return err
+		}
+	}
+}
+
+// usedElsewhere reports whether another unit of the machine has a package.
+func (u *unitLoop) usedElsewhere(name string) bool {
+	for _, other := range u.agent.all() {
+		if other != u && other.hasPackage(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *unitLoop) hasPackage(name string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Contains(u.packages, name)
+}

@@ -1,0 +1,184 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/agents/perform"
+	"github.com/gantry-orchestrator/gantry/agents/unit"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// perform carries a step out: what undoes it is journaled, it is done, it is
+// journaled, and the host is looked at again.
+func (u *unitLoop) perform(ctx context.Context, p unit.Perform) error {
+	select {
+	case u.agent.slots <- struct{}{}:
+		defer func() { <-u.agent.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	began := time.Now()
+	ended, err := u.step(ctx, p)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.Step.Name(), err)
+	}
+	u.log.Info("step done", slog.String("step", p.Step.Name()), slog.String("why", p.Step.Why), slog.Duration("took", time.Since(began)))
+	var want effect.Desired
+	err = u.call(ctx, func() error {
+		delete(u.state.Answer.Confirmed, p.Key())
+		want = u.state.Answer.Desired
+		return u.record(unit.Entry{Done: &ended})
+	})
+	if err != nil {
+		return err
+	}
+	seen, err := u.look(ctx, want)
+	if err != nil {
+		return err
+	}
+	return u.call(ctx, func() error {
+		u.take(seen)
+		u.wakeProbes()
+		return nil
+	})
+}
+
+// step does what the step says.
+func (u *unitLoop) step(ctx context.Context, p unit.Perform) (unit.Ended, error) {
+	s := p.Step
+	switch {
+	case s.Kind == effect.Update || s.Kind == effect.Conclude:
+		return unit.Ended{Step: s, Outcome: concluded(s)}, nil
+	case s.Effect.Service != nil:
+		return unit.Ended{Step: s}, u.serve(ctx, s)
+	case s.Effect.Task != nil:
+		return u.runTask(ctx, p)
+	}
+	m, err := u.machine(ctx)
+	if err != nil {
+		return unit.Ended{}, err
+	}
+	if s.Effect.Package != nil {
+		u.agent.apt.Lock()
+		defer u.agent.apt.Unlock()
+	}
+	former, err := u.begin(ctx, m, s)
+	if err != nil {
+		return unit.Ended{}, err
+	}
+	result, err := m.Do(ctx, s, former)
+	return unit.Ended{Step: s, Digest: result.Digest, Left: result.Left}, err
+}
+
+// begin returns what undoes an effect: from the journal, or, before it is
+// performed for the first time, from the host into the journal.
+func (u *unitLoop) begin(ctx context.Context, m perform.Machine, s effect.Step) (former string, err error) {
+	var known bool
+	err = u.call(ctx, func() error {
+		former, known = u.state.Journal.Former(s)
+		return nil
+	})
+	if err != nil || known || s.Undoes() {
+		return former, err
+	}
+	if former, err = m.Former(ctx, s); err != nil {
+		return "", err
+	}
+	return former, u.call(ctx, func() error { return u.record(unit.Entry{Begun: &unit.Begun{Step: s, Former: former}}) })
+}
+
+// concluded is the outcome of a task that was found done after a crash. What
+// it returned is lost with the process.
+func concluded(s effect.Step) *unit.Outcome {
+	if s.Kind != effect.Conclude || s.Effect.Task.Scope != effect.ApplicationScope {
+		return nil
+	}
+	return &unit.Outcome{Task: *s.Effect.Task}
+}
+
+// runTask runs a task, or undoes it. Its outcome is journaled with it.
+func (u *unitLoop) runTask(ctx context.Context, p unit.Perform) (unit.Ended, error) {
+	t := *p.Step.Effect.Task
+	ctx, cancel := context.WithTimeout(ctx, perform.TaskTimeout(t))
+	defer cancel()
+	caller, probes, err := u.openTask(ctx, p)
+	if err != nil {
+		return unit.Ended{}, err
+	}
+	if p.Step.Kind == effect.Undo {
+		_, err := perform.RunExec(ctx, u.secrets, caller, *t.Undo, p.Token)
+		return unit.Ended{Step: p.Step}, err
+	}
+	result, err := perform.RunExec(ctx, u.secrets, caller, t.Run, p.Token)
+	if err == nil {
+		err = perform.AwaitYields(ctx, u.secrets, caller, t.Yields, probes)
+	}
+	if err != nil {
+		return unit.Ended{}, u.taskFailed(ctx, p, err)
+	}
+	ended := unit.Ended{Step: p.Step}
+	if t.Scope == effect.ApplicationScope || t.Result != effect.NoResult {
+		ended.Outcome = &unit.Outcome{Task: t, Token: p.Token, Result: result}
+	}
+	return ended, u.stillLeads(ctx, p)
+}
+
+// openTask journals that the run begins. From here on a crash leaves its
+// outcome unknown.
+func (u *unitLoop) openTask(ctx context.Context, p unit.Perform) (caller perform.Caller, probes []effect.Probe, err error) {
+	err = u.call(ctx, func() error {
+		u.secrets.know(u.state.Journal.Intent.Spec)
+		caller = call{charms: u.agent.Charms, charm: u.state.Journal.Intent.Spec.Charm, input: u.state.Input()}
+		probes = u.state.Answer.Desired.Probes
+		if p.Step.Kind == effect.Undo {
+			return nil
+		}
+		if p.Token != 0 && !u.state.Leads() {
+			return fmt.Errorf("leadership has ended: %w", model.ErrUnavailable)
+		}
+		return u.record(unit.Entry{Opened: &p.Step})
+	})
+	return caller, probes, err
+}
+
+// stillLeads refuses the result of a task whose claim was lost meanwhile. It
+// is left open, as after a crash.
+func (u *unitLoop) stillLeads(ctx context.Context, p unit.Perform) error {
+	if p.Token == 0 {
+		return nil
+	}
+	return u.call(ctx, func() error {
+		if !u.state.Leads() {
+			return fmt.Errorf("leadership ended while it ran: %w", model.ErrUnavailable)
+		}
+		return nil
+	})
+}
+
+// taskFailed has the claim of a failed task closed.
+func (u *unitLoop) taskFailed(ctx context.Context, p unit.Perform, cause error) error {
+	if p.Token == 0 || context.Cause(ctx) == context.Canceled {
+		return cause
+	}
+	o := unit.Outcome{Task: *p.Step.Effect.Task, Token: p.Token, Failed: cause.Error()}
+	if err := u.call(context.WithoutCancel(ctx), func() error { return u.record(unit.Entry{Failed: &o}) }); err != nil {
+		return fmt.Errorf("%w (and %w)", cause, err)
+	}
+	return cause
+}
+
+// call runs a charm's calls for one unit.
+type call struct {
+	charms Charms
+	charm  effect.Charm
+	input  effect.Input
+}
+
+// Call implements perform.Caller.
+func (c call) Call(ctx context.Context, name string, args map[string]string, user string, token uint64) (string, error) {
+	return c.charms.Call(ctx, c.charm, user, effect.Invocation{Name: name, Args: args, Token: token, Input: c.input})
+}

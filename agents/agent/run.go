@@ -1,0 +1,145 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gantry-orchestrator/gantry/agents/supervise"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// Run runs the agent until ctx ends. It leaves services running.
+func Run(ctx context.Context, c Config) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	a := &agent{
+		Config: c, life: ctx, group: group, units: map[model.UnitName]*unitLoop{}, link: newLink(),
+		slots: make(chan struct{}, maxSteps),
+	}
+	group.Go(a.resume)
+	group.Go(func() error { return a.connect(ctx) })
+	group.Go(func() error { return a.watchServices(ctx) })
+	group.Go(func() error { return a.tailLogs(ctx) })
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// maxSteps bounds the steps that are performed at once on a machine.
+const maxSteps = 8
+
+// agent is a running agent.
+type agent struct {
+	Config
+	life  context.Context // of the agent; what outlives a session hangs on it
+	group *errgroup.Group
+	link  *link
+	slots chan struct{}
+	apt   sync.Mutex // dpkg has one lock
+
+	mu         sync.Mutex
+	units      map[model.UnitName]*unitLoop
+	processes  map[string]supervise.Process // nil until the supervisor answered
+	connected  bool
+	leadsUntil time.Time
+}
+
+// resume starts the loops of the units that have a journal.
+func (a *agent) resume() error {
+	entries, err := os.ReadDir(a.Dirs.journals())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		u, err := openUnit(a, a.Dirs.journals()+"/"+e.Name())
+		if err != nil {
+			return err
+		}
+		if u == nil {
+			continue // made and never written
+		}
+		a.begin(u)
+	}
+	return nil
+}
+
+// begin runs a unit's loop until the unit is forgotten.
+func (a *agent) begin(u *unitLoop) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.units[u.name] = u
+	u.state.Connected, u.state.LeadsUntil = a.connected, a.leadsUntil
+	if a.processes != nil {
+		u.setProcesses(maps.Clone(a.processes))
+	}
+	a.group.Go(func() error {
+		err := u.run(a.life)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.units, u.name)
+		return err
+	})
+}
+
+// all are the loops of all units, by name.
+func (a *agent) all() []*unitLoop {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.SortedFunc(maps.Values(a.units), func(x, y *unitLoop) int { return model.CompareUnits(x.name, y.name) })
+}
+
+// known is what the agent already carries out.
+func (a *agent) known() []effect.Known {
+	var known []effect.Known
+	for _, u := range a.all() {
+		if k := u.known(); k.Generation > 0 {
+			known = append(known, k)
+		}
+	}
+	return known
+}
+
+// setIntent hands an intent to its unit, which journals it.
+func (a *agent) setIntent(in effect.Intent) {
+	a.mu.Lock()
+	u := a.units[in.Spec.Unit]
+	a.mu.Unlock()
+	if u == nil {
+		var err error
+		if u, err = makeUnit(a, in); err != nil {
+			a.Logger.Error("cannot take an intent", slog.Any("unit", in.Spec.Unit), slog.Any("error", err))
+			return
+		}
+		a.begin(u)
+		return
+	}
+	u.post(func() { u.setIntent(in) })
+}
+
+// withdraw has a unit that no longer exists torn down and forgotten.
+func (a *agent) withdraw(name string) {
+	unit, err := model.ParseUnitName(name)
+	if err != nil {
+		return
+	}
+	a.mu.Lock()
+	u := a.units[unit]
+	a.mu.Unlock()
+	if u != nil {
+		u.post(u.withdraw)
+	}
+}

@@ -1,0 +1,104 @@
+package perform
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// DefaultTaskTimeout bounds a task that names no timeout.
+const DefaultTaskTimeout = 60 * time.Second
+
+// yieldInterval is how often a postcondition is read until it holds.
+const yieldInterval = 500 * time.Millisecond
+
+// RunExec runs a command or call to its end and returns its result: what a
+// call returned, or a command's standard output, trimmed.
+func RunExec(ctx context.Context, secrets Secrets, caller Caller, x effect.Exec, token uint64) (string, error) {
+	if x.Call != "" {
+		args, err := renderAll(ctx, secrets, x.Args)
+		if err != nil {
+			return "", fmt.Errorf("arguments of call %s: %w", x.Call, err)
+		}
+		return caller.Call(ctx, x.Call, args, x.User, token)
+	}
+	command, err := commandOf(ctx, secrets, x)
+	if err != nil {
+		return "", err
+	}
+	out, err := command.Run(ctx)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(out.Stdout), out.failure(strings.Join(command.Argv, " "))
+}
+
+// TaskTimeout is how long a task may take, its postcondition included.
+func TaskTimeout(t effect.Task) time.Duration {
+	if t.Timeout > 0 {
+		return t.Timeout
+	}
+	return DefaultTaskTimeout
+}
+
+// AwaitYields reads the probes of a postcondition until all of them have
+// their values or ctx ends.
+func AwaitYields(ctx context.Context, secrets Secrets, caller Caller, yields map[effect.ProbeID]string, probes []effect.Probe) error {
+	for {
+		missing := unmet(ctx, secrets, caller, yields, probes)
+		if missing == "" {
+			return nil
+		}
+		timer := time.NewTimer(yieldInterval)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("postcondition: %s: %w", missing, ctx.Err())
+		case <-timer.C:
+		}
+	}
+}
+
+// unmet names the first probe without its value.
+func unmet(ctx context.Context, secrets Secrets, caller Caller, yields map[effect.ProbeID]string, probes []effect.Probe) string {
+	declared := map[effect.ProbeID]bool{}
+	for _, p := range probes {
+		declared[p.ID] = true
+		want, asked := yields[p.ID]
+		if !asked {
+			continue
+		}
+		got, err := ReadProbe(ctx, secrets, caller, p)
+		if err != nil {
+			return err.Error()
+		}
+		if got != want {
+			return fmt.Sprintf("probe %s is %q, not %q", p.ID, got, want)
+		}
+	}
+	for id := range yields {
+		if !declared[id] {
+			return fmt.Sprintf("probe %s is not declared", id)
+		}
+	}
+	return ""
+}
+
+// SealedFields are the fields of the secret that a task's sealed result
+// becomes: those of a JSON object of strings, else all of it as "value".
+func SealedFields(result string) map[string][]byte {
+	var object map[string]string
+	fields := map[string][]byte{}
+	if json.Unmarshal([]byte(result), &object) == nil && len(object) > 0 {
+		for name, value := range object {
+			fields[name] = []byte(value)
+		}
+		return fields
+	}
+	fields["value"] = []byte(result)
+	return fields
+}

@@ -1,0 +1,70 @@
+package unit
+
+import (
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// DefaultTaskTimeout bounds a task that names no timeout.
+const DefaultTaskTimeout = 60 * time.Second
+
+// ClaimTime is how long a claim lasts: the task's time, and as much again for
+// the agent to be killed and to look at what came of it.
+func ClaimTime(t effect.Task) time.Duration {
+	if t.Timeout > 0 {
+		return 2 * t.Timeout
+	}
+	return 2 * DefaultTaskTimeout
+}
+
+// commitOutcomes brings what tasks came to where it is kept: a claim is
+// closed, a sealed result becomes a secret, a public one a record (see
+// publish). Also while the unit is torn down.
+func (v view) commitOutcomes() []Action {
+	if !v.Connected {
+		return nil
+	}
+	var next []Action
+	for _, o := range v.Journal.Outcomes {
+		switch {
+		case o.Task.Scope == effect.ApplicationScope:
+			next = append(next, CloseClaim{Outcome: o})
+		case o.Task.Result == effect.SealedResult:
+			next = append(next, PutSecret{Spec: effect.SecretSpec{Name: string(o.Task.ID), Scope: effect.UnitScope}, Outcome: &o})
+		}
+	}
+	return append(next, v.abandon()...)
+}
+
+// abandon closes a claim of ours that nothing came of and nothing will: the
+// charm no longer wants the task.
+func (v view) abandon() []Action {
+	if !v.current {
+		return nil
+	}
+	spec, live := v.Journal.Intent.Spec, v.Journal.Intent.Live
+	var next []Action
+	for _, r := range live.Receipts {
+		if r.Unit != spec.Unit || r.State != effect.ClaimOpen || v.busy(effect.ID(r.Task)) || v.wantsTask(r) {
+			continue
+		}
+		t := effect.Task{ID: effect.ID(r.Task), Key: r.Key, Scope: effect.ApplicationScope}
+		next = append(next, CloseClaim{Outcome: Outcome{Task: t, Token: r.Token, Failed: "no longer wanted"}})
+	}
+	return next
+}
+
+func (v view) wantsTask(r effect.Receipt) bool {
+	for _, t := range v.Answer.Desired.Tasks {
+		if string(t.ID) == r.Task && t.Key == r.Key {
+			return true
+		}
+	}
+	for _, o := range v.Journal.Outcomes {
+		if string(o.Task.ID) == r.Task && o.Task.Key == r.Key {
+			return true
+		}
+	}
+	return false
+}
