@@ -98,13 +98,14 @@ func (s *session) close() {
 	}
 }
 
-// connect makes a connection to target, in which the table exists.
+// connect makes a connection to target, in which the table exists. Every
+// endpoint is given the timeout, so that a dead one does not hide the next.
 func connect(ctx context.Context, target Target, timeout time.Duration) (*pgx.Conn, error) {
 	config, err := target.connConfig(timeout)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout*time.Duration(len(target.Endpoints)))
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {

@@ -20,6 +20,10 @@ type Target struct {
 	TLS       string // libpq's sslmode; empty is prefer
 }
 
+// perEndpoint is how many attempts at connecting an exchange's timeout allows
+// for: an endpoint that does not answer is tried with TLS and without.
+const perEndpoint = 4
+
 // connConfig returns how to connect to t. Statements are neither prepared nor
 // cached, so that a connection may lead through a pooler.
 func (t Target) connConfig(timeout time.Duration) (*pgx.ConnConfig, error) {
@@ -55,7 +59,7 @@ func (t Target) connConfig(timeout time.Duration) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive %v: %w: %w", t.Endpoints, err, model.ErrInvalid)
 	}
-	config.ConnectTimeout = timeout
+	config.ConnectTimeout = timeout / perEndpoint
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	return config, nil
 }

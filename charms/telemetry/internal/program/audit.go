@@ -15,10 +15,10 @@ import (
 )
 
 // auditArchive compares ledgers with the archive, prints the report as JSON on
-// stdout and for people on stderr, and returns errFaults if there are any.
+// stdout and for people on stderr, and returns ErrFaults if there are any.
 func auditArchive(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	flags := flag.NewFlagSet("audit", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard) // the error says it
 	var books ledgers
 	defer func() { err = errors.Join(err, books.close()) }()
 	flags.Func("ledger", "ledger `file` of a writer; repeat it for each", books.open)
@@ -27,10 +27,10 @@ func auditArchive(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	flags.StringVar(&query.Program, "client", "psql", "psql `program`")
 	flags.StringVar(&query.Source, "source", "", "compare only rows of this `source`")
 	if err := flags.Parse(args); err != nil {
-		return usage{err}
+		return usage(err)
 	}
 	if len(books) == 0 || query.Connection == "" || flags.NArg() > 0 {
-		return usage{errors.New("audit takes --ledger FILE (one or more), --psql CONNECTION, and may take --client PROGRAM and --source NAME")}
+		return usage(errors.New("audit takes --ledger FILE (one or more), --psql CONNECTION, and may take --client PROGRAM and --source NAME"))
 	}
 	report, err := audit.Compare(books.unread, psql.Rows(ctx, query), books.unread)
 	if err != nil {
@@ -42,13 +42,10 @@ func auditArchive(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return fmt.Errorf("print report: %w", err)
 	}
 	if report.Faults() > 0 {
-		return errFaults
+		return ErrFaults
 	}
 	return nil
 }
-
-// errFaults says that an audit was made and found faults; they are printed.
-var errFaults = errors.New("the archive differs from the ledger")
 
 // ledgers are the open ledger files of an audit.
 type ledgers []*book

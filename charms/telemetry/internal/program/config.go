@@ -22,24 +22,24 @@ const maxRate = 10_000
 
 // config is the configuration file of serve, in YAML or JSON.
 type config struct {
-	fixed   `yaml:",inline"`
-	Rate    float64       `yaml:"rate"` // packets a second, over all APIDs
-	APIDs   []packet.APID `yaml:"apids"`
-	Archive database      `yaml:"archive"`
+	fixed      `yaml:",inline"`
+	Spacecraft uint16        `yaml:"spacecraft"`
+	Rate       float64       `yaml:"rate"` // packets a second, over all APIDs
+	APIDs      []packet.APID `yaml:"apids"`
+	Archive    database      `yaml:"archive"`
 
 	target archive.Target // Archive, with the password read
 }
 
 // fixed is the part of the configuration that a reload cannot change.
 type fixed struct {
-	Source     string        `yaml:"source"` // marks the rows: one writer, one source
-	Spacecraft uint16        `yaml:"spacecraft"`
-	Ledger     string        `yaml:"ledger"`  // file
-	Listen     string        `yaml:"listen"`  // host:port of the metrics
-	Workers    int           `yaml:"workers"` // sessions with the archive
-	Queue      int           `yaml:"queue"`   // packets kept while the archive is away
-	Timeout    time.Duration `yaml:"timeout"` // of one exchange with the archive
-	Grace      time.Duration `yaml:"grace"`   // to finish what is queued when told to stop
+	Source  string        `yaml:"source"`  // marks the rows: one writer, one source
+	Ledger  string        `yaml:"ledger"`  // file
+	Listen  string        `yaml:"listen"`  // host:port of the metrics
+	Workers int           `yaml:"workers"` // sessions with the archive
+	Queue   int           `yaml:"queue"`   // packets kept while the archive is away
+	Timeout time.Duration `yaml:"timeout"` // of one exchange with the archive
+	Grace   time.Duration `yaml:"grace"`   // to finish what is queued when told to stop
 }
 
 // database is where the archive is.

@@ -17,11 +17,12 @@ const behind = time.Second
 
 // plan is what a generator makes.
 type plan struct {
-	rate  float64
-	apids []packet.APID
+	spacecraft uint16
+	rate       float64
+	apids      []packet.APID
 }
 
-func (c config) plan() plan { return plan{rate: c.Rate, apids: c.APIDs} }
+func (c config) plan() plan { return plan{spacecraft: c.Spacecraft, rate: c.Rate, apids: c.APIDs} }
 
 // interval is the time from one packet to the next.
 func (p plan) interval() time.Duration { return time.Duration(float64(time.Second) / p.rate) }
@@ -33,7 +34,6 @@ type generator struct {
 	plans  chan plan // changes, taken up between two packets
 	queue  chan<- archive.Packet
 	made   func(packet.APID)
-	number uint16 // of the spacecraft
 	run    uint64
 	serial uint64
 }
@@ -43,7 +43,7 @@ func newGenerator(c config, queue chan<- archive.Packet, made func(packet.APID))
 	if err != nil {
 		return nil, err
 	}
-	return &generator{craft: craft, plan: c.plan(), plans: make(chan plan), queue: queue, made: made, number: c.Spacecraft, run: rand.Uint64()}, nil
+	return &generator{craft: craft, plan: c.plan(), plans: make(chan plan), queue: queue, made: made, run: rand.Uint64()}, nil
 }
 
 // generate makes packets until ctx ends, and closes the queue. While the queue
@@ -58,7 +58,7 @@ func (g *generator) generate(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case changed := <-g.plans:
-			if err := g.craft.Schedule(changed.apids); err != nil {
+			if err := g.craft.Schedule(changed.spacecraft, changed.apids); err != nil {
 				return err
 			}
 			g.plan, next = changed, time.Now()
@@ -94,7 +94,7 @@ func (g *generator) next(now time.Time) (archive.Packet, error) {
 	g.serial++
 	return archive.Packet{
 		ID:         ledger.NewID(g.run, g.serial),
-		Spacecraft: g.number,
+		Spacecraft: g.plan.spacecraft,
 		APID:       uint16(p.Header.APID),
 		Count:      p.Header.Count,
 		Generated:  p.Time.UTC(),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -53,7 +54,7 @@ type trial struct {
 	log    *log
 	stop   context.CancelFunc
 	reload chan os.Signal
-	exit   chan int
+	exit   chan error
 }
 
 func newTrial(t *testing.T, server *pgtest.Server) *trial {
@@ -100,21 +101,21 @@ func (p *trial) start() {
 	p.t.Helper()
 	p.configure()
 	ctx, cancel := context.WithCancel(context.Background())
-	p.log, p.stop, p.reload, p.exit = &log{}, cancel, make(chan os.Signal), make(chan int, 1)
+	p.log, p.stop, p.reload, p.exit = &log{}, cancel, make(chan os.Signal), make(chan error, 1)
 	p.t.Cleanup(cancel)
 	go func() {
 		p.exit <- run(ctx, p.reload, []string{"serve", "--config", p.file("config.yaml")}, io.Discard, p.log)
 	}()
 }
 
-// end stops the program as SIGTERM does and wants exit code 0.
+// end stops the program as SIGTERM does and wants no error.
 func (p *trial) end() {
 	p.t.Helper()
 	p.stop()
 	select {
-	case code := <-p.exit:
-		if code != ExitDone {
-			p.t.Fatalf("exit code %d:\n%s", code, p.log)
+	case err := <-p.exit:
+		if err != nil {
+			p.t.Fatalf("ended with %v:\n%s", err, p.log)
 		}
 	case <-time.After(10 * time.Second):
 		p.t.Fatalf("the program does not end:\n%s", p.log)
@@ -161,18 +162,18 @@ func (p *trial) awaitAcknowledged(n int64) {
 	})
 }
 
-// audit audits the archive by psql and wants the exit code.
-func (p *trial) audit(want int) audit.Report {
+// audit audits the archive by psql and wants it to end with the error.
+func (p *trial) audit(want error) audit.Report {
 	p.t.Helper()
 	return p.auditOf(pgtest.Database, want)
 }
 
-func (p *trial) auditOf(database string, want int) audit.Report {
+func (p *trial) auditOf(database string, want error) audit.Report {
 	p.t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(p.t.Context(), nil, []string{"audit", "--ledger", p.file("ledger"), "--source", "telemetry/0", "--psql", p.server.DSN(database)}, &stdout, &stderr)
-	if code != want {
-		p.t.Fatalf("audit ends with %d, want %d:\n%s%s", code, want, stdout.String(), stderr.String())
+	err := run(p.t.Context(), nil, []string{"audit", "--ledger", p.file("ledger"), "--source", "telemetry/0", "--psql", p.server.DSN(database)}, &stdout, &stderr)
+	if !errors.Is(err, want) {
+		p.t.Fatalf("audit ends with %v, want %v:\n%s%s", err, want, stdout.String(), stderr.String())
 	}
 	var report audit.Report
 	if err := json.Unmarshal(stdout.Bytes(), &report); err != nil {
@@ -187,7 +188,7 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 	p := newTrial(t, server)
 	p.start()
 	p.awaitAcknowledged(200)
-	if r := p.audit(ExitDone); r.Rows < 200 {
+	if r := p.audit(nil); r.Rows < 200 {
 		t.Errorf("an audit of the running program sees %d rows, want 200 or more", r.Rows)
 	}
 
@@ -203,7 +204,7 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 	p.awaitAcknowledged(600)
 	p.end()
 
-	r := p.audit(ExitDone)
+	r := p.audit(nil)
 	if r.Acknowledged != r.Rows || r.InFlight != 0 || r.Unknown.Open != 0 {
 		t.Errorf("after the end some outcomes are open: %+v", r)
 	}
@@ -220,20 +221,20 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 func plantFaults(t *testing.T, p *trial, clean audit.Report) {
 	const first = "(SELECT id FROM telemetry_packet ORDER BY id OFFSET %d LIMIT 1)"
 	p.server.Exec(t, "INSERT INTO telemetry_packet SELECT * FROM telemetry_packet WHERE id = "+fmt.Sprintf(first, 10))
-	if r := p.audit(ExitFailed); r.Duplicate.Count != 1 || r.Faults() != 1 {
+	if r := p.audit(ErrFaults); r.Duplicate.Count != 1 || r.Faults() != 1 {
 		t.Errorf("one duplicate was planted: %+v", r)
 	}
 	p.server.Exec(t, "DELETE FROM telemetry_packet WHERE id = "+fmt.Sprintf(first, 20))
-	if r := p.audit(ExitFailed); r.Missing.Count != 1 || r.Faults() != 2 {
+	if r := p.audit(ErrFaults); r.Missing.Count != 1 || r.Faults() != 2 {
 		t.Errorf("one row was deleted: %+v", r)
 	}
 	p.server.Exec(t, "UPDATE telemetry_packet SET packet = packet || '\\x00' WHERE id = "+fmt.Sprintf(first, 30))
-	if r := p.audit(ExitFailed); r.Altered.Count != 1 || r.Faults() != 3 {
+	if r := p.audit(ErrFaults); r.Altered.Count != 1 || r.Faults() != 3 {
 		t.Errorf("one packet was altered: %+v", r)
 	}
 	p.server.Exec(t, `INSERT INTO telemetry_packet (id, source, spacecraft, apid, sequence_count, generated, packet)
 		VALUES ('0123abcd-0000-0000-0000-000000000001', 'telemetry/0', 1, 1, 1, now(), '')`)
-	r := p.audit(ExitFailed)
+	r := p.audit(ErrFaults)
 	if r.Phantom.Count != 1 || r.Phantom.First[0] != "0123abcd-0000-0000-0000-000000000001" || r.Faults() != 4 {
 		t.Errorf("one phantom was planted: %+v", r)
 	}
@@ -274,7 +275,7 @@ func TestAReloadChangesRateAndTargetAndARestartGoesOn(t *testing.T) {
 	p.listen = ""
 	p.end()
 
-	former, present := p.audit(ExitFailed), p.auditOf("other", ExitFailed)
+	former, present := p.audit(ErrFaults), p.auditOf("other", ErrFaults)
 	if former.Rows == 0 || former.Rows+present.Rows != present.Acknowledged || present.Missing.Count != former.Rows {
 		t.Errorf("the former target has %d rows and the present %+v, want all that is acknowledged between them", former.Rows, present)
 	}
@@ -286,7 +287,7 @@ func TestAReloadChangesRateAndTargetAndARestartGoesOn(t *testing.T) {
 }
 
 func TestPacketsOfTheArchiveDecode(t *testing.T) {
-	g, err := newGenerator(config{fixed: fixed{Spacecraft: 42}, Rate: 1, APIDs: []packet.APID{100}}, nil, nil)
+	g, err := newGenerator(config{Spacecraft: 42, Rate: 1, APIDs: []packet.APID{100}}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,23 +310,21 @@ func TestPacketsOfTheArchiveDecode(t *testing.T) {
 func TestCommandLinesThatAreRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string
-		code int
 		says string
 	}{
-		"no command":                        {nil, ExitUsage, "usage:"},
-		"an unknown command":                {[]string{"fly"}, ExitUsage, `no command "fly"`},
-		"serve without a configuration":     {[]string{"serve"}, ExitUsage, "--config"},
-		"serve with a file that is missing": {[]string{"serve", "--config", "/nonexistent"}, ExitFailed, "read configuration"},
-		"audit without a ledger":            {[]string{"audit", "--psql", "x"}, ExitUsage, "--ledger"},
-		"audit of a ledger that is missing": {[]string{"audit", "--ledger", "/nonexistent", "--psql", "x"}, ExitUsage, "no such file"},
-		"audit without a psql":              {[]string{"audit", "--ledger", "/dev/null", "--psql", "x", "--client", "/nonexistent"}, ExitUsage, "postgresql-client"},
-		"audit without an archive":          {[]string{"audit", "--ledger", "/dev/null", "--psql", "host=127.0.0.1 port=1"}, ExitUsage, "read the archive by psql"},
+		"no command":                        {nil, "usage:"},
+		"an unknown command":                {[]string{"fly"}, `no command "fly"`},
+		"serve without a configuration":     {[]string{"serve"}, "--config"},
+		"serve with a file that is missing": {[]string{"serve", "--config", "/nonexistent"}, "read configuration"},
+		"audit without a ledger":            {[]string{"audit", "--psql", "x"}, "--ledger"},
+		"audit of a ledger that is missing": {[]string{"audit", "--ledger", "/nonexistent", "--psql", "x"}, "no such file"},
+		"audit without a psql":              {[]string{"audit", "--ledger", "/dev/null", "--psql", "x", "--client", "/nonexistent"}, "postgresql-client"},
+		"audit without an archive":          {[]string{"audit", "--ledger", "/dev/null", "--psql", "host=127.0.0.1 port=1"}, "read the archive by psql"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var stdout, stderr bytes.Buffer
-			code := run(t.Context(), nil, test.args, &stdout, &stderr)
-			if code != test.code || !strings.Contains(stderr.String(), test.says) {
-				t.Errorf("exit code %d, want %d with %q:\n%s", code, test.code, test.says, stderr.String())
+			err := run(t.Context(), nil, test.args, io.Discard, io.Discard)
+			if err == nil || errors.Is(err, ErrFaults) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("error %v, want %q", err, test.says)
 			}
 		})
 	}

@@ -23,13 +23,13 @@ import (
 // configuration again.
 func serve(ctx context.Context, reload <-chan os.Signal, args []string, stderr io.Writer) (err error) {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard) // the error says it
 	path := flags.String("config", "", "configuration `file`")
 	if err := flags.Parse(args); err != nil {
-		return usage{err}
+		return usage(err)
 	}
 	if *path == "" || flags.NArg() > 0 {
-		return usage{errors.New("serve takes --config FILE and nothing else")}
+		return usage(errors.New("serve takes --config FILE and nothing else"))
 	}
 	c, err := loadConfig(*path)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *server) reloads(ctx context.Context, signals <-chan os.Signal) error {
 		case <-signals:
 			c, err := loadConfig(s.path)
 			if err == nil && c.fixed != s.config.fixed {
-				err = fmt.Errorf("only rate, apids and archive can change while the program runs; restart it for the rest: %w", model.ErrConflict)
+				err = fmt.Errorf("only spacecraft, rate, apids and archive can change while the program runs; restart it for the rest: %w", model.ErrConflict)
 			}
 			if err != nil {
 				s.log.Error("configuration is not taken up", "err", err)

@@ -23,20 +23,20 @@ type Spacecraft struct {
 
 // New returns a spacecraft whose packets come from apids in turn.
 func New(number uint16, apids []packet.APID) (*Spacecraft, error) {
-	s := &Spacecraft{number: number, counts: map[packet.APID]uint16{}}
-	if err := s.Schedule(apids); err != nil {
+	s := &Spacecraft{counts: map[packet.APID]uint16{}}
+	if err := s.Schedule(number, apids); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// Schedule changes the application processes that send. The sequence counts
-// of those that did already go on.
-func (s *Spacecraft) Schedule(apids []packet.APID) error {
+// Schedule changes the spacecraft's number and the application processes that
+// send. The sequence counts of those that did already go on.
+func (s *Spacecraft) Schedule(number uint16, apids []packet.APID) error {
 	if err := CheckAPIDs(apids); err != nil {
 		return err
 	}
-	s.apids, s.turn = apids, 0
+	s.number, s.apids, s.turn = number, apids, 0
 	return nil
 }
 

@@ -36,7 +36,7 @@ func TestApplicationProcessesSendInTurnAndCountByThemselves(t *testing.T) {
 		p := next(t, s)
 		got = append(got, sent{p.Header.APID, p.Header.Count})
 	}
-	if err := s.Schedule([]packet.APID{9, 7}); err != nil {
+	if err := s.Schedule(42, []packet.APID{9, 7}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
