@@ -28,8 +28,12 @@ func Run(ctx context.Context, c Config) error {
 		Config: c, life: ctx, group: group, units: map[model.UnitName]*unitLoop{}, link: newLink(),
 		slots: make(chan struct{}, maxSteps),
 	}
-	group.Go(a.resume)
-	group.Go(func() error { return a.connect(ctx) })
+	group.Go(func() error {
+		if err := a.resume(); err != nil { // before an intent can come
+			return err
+		}
+		return a.connect(ctx)
+	})
 	group.Go(func() error { return a.watchServices(ctx) })
 	group.Go(func() error { return a.tailLogs(ctx) })
 	err := group.Wait()
