@@ -89,8 +89,10 @@ func TestCharmYAMLHoldsAWholeCharm(t *testing.T) {
 			{Name: "restore", Description: "No description", Kind: charm.Start, Order: "restore", Schema: json.RawMessage(
 				`{"description":"No description","properties":{},"title":"restore","type":"object"}`)},
 		},
-		Orders: []charm.Order{{Name: "restore", Description: "Puts back a backup.",
-			Stages: []string{"verify", "stop", "wipe", "found", "check"}, PointOfNoReturn: "wipe"}},
+		Orders: []charm.Order{{
+			Name: "restore", Description: "Puts back a backup.",
+			Stages: []string{"verify", "stop", "wipe", "found", "check"}, PointOfNoReturn: "wipe",
+		}},
 		Packages: []string{"postgresql-15", "patroni"},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(charm.Value{})); diff != "" {

@@ -30,15 +30,22 @@ open:
 		want   string
 		fails  string
 	}{
-		"all of them": {backup, map[string]string{"full": "true", "kind": "full", "level": "3", "ratio": "0.5", "tables": `["a"]`, "note": "7"},
-			`{"full":true,"kind":"full","level":3,"note":"7","ratio":0.5,"tables":["a"]}`, ""},
+		"all of them": {
+			backup,
+			map[string]string{"full": "true", "kind": "full", "level": "3", "ratio": "0.5", "tables": `["a"]`, "note": "7"},
+			`{"full":true,"kind":"full","level":3,"note":"7","ratio":0.5,"tables":["a"]}`, "",
+		},
 		"a default where none is given": {backup, map[string]string{"kind": "full"}, `{"full":false,"kind":"full"}`, ""},
 		"a required one is missing":     {backup, nil, "", `action "backup": expected the parameter "kind", found none: invalid`},
 		"a word that is none of them":   {backup, map[string]string{"kind": "half"}, "", `action "backup": parameter "kind": expected one of ["full" "incremental"], found "half": invalid`},
-		"every mistake": {backup, map[string]string{"kind": "full", "level": "x", "ratoi": "1", "tables": "{}"}, "",
+		"every mistake": {
+			backup,
+			map[string]string{"kind": "full", "level": "x", "ratoi": "1", "tables": "{}"},
+			"",
 			"action \"backup\": parameter \"level\": expected integer, found \"x\": invalid\n" +
 				"action \"backup\": unknown parameter \"ratoi\"; did you mean \"ratio\"?: invalid\n" +
-				"action \"backup\": parameter \"tables\": expected array, found \"{}\": invalid"},
+				"action \"backup\": parameter \"tables\": expected array, found \"{}\": invalid",
+		},
 		"infinity":                        {backup, map[string]string{"kind": "full", "ratio": "inf"}, "", `action "backup": parameter "ratio": expected number, found "inf": invalid`},
 		"any, where the schema takes any": {open, map[string]string{"x": "1"}, `{"x":"1"}`, ""},
 	}

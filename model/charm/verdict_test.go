@@ -22,71 +22,74 @@ func jujuMeta(data []byte) error {
 	return m.Check(juju.FormatV1)
 }
 
-func TestMetadataVerdictsAgreeWithJuju(t *testing.T) {
-	head := "name: a\nsummary: s\ndescription: d\n"
-	tests := map[string]struct {
-		metadata string
-		differ   string // why we mean to differ from Juju, which says the opposite
-	}{
-		"the least":                               {metadata: head},
-		"no name":                                 {metadata: "summary: s\ndescription: d\n"},
-		"no summary":                              {metadata: "name: a\ndescription: d\n"},
-		"no description":                          {metadata: "name: a\nsummary: s\n"},
-		"a summary that is a number":              {metadata: "name: a\nsummary: 1\ndescription: d\n"},
-		"an unknown key":                          {metadata: head + "color: red\n"},
-		"an endpoint by its interface":            {metadata: head + "provides: {db: pgsql}\n"},
-		"an endpoint as a map":                    {metadata: head + "provides: {db: {interface: pgsql, limit: 2, color: red}}\n"},
-		"an endpoint with an empty limit":         {metadata: head + "provides: {db: {interface: pgsql, limit: }}\n"},
-		"an endpoint without an interface":        {metadata: head + "provides: {db: {limit: 2}}\n"},
-		"an endpoint of an unknown scope":         {metadata: head + "provides: {db: {interface: pgsql, scope: galaxy}}\n"},
-		"an endpoint with a limit in words":       {metadata: head + "provides: {db: {interface: pgsql, limit: two}}\n"},
-		"an endpoint in two sections":             {metadata: head + "provides: {db: pgsql}\nrequires: {db: pgsql}\n"},
-		"a reserved endpoint":                     {metadata: head + "provides: {juju-db: pgsql}\n"},
-		"a reserved interface":                    {metadata: head + "provides: {db: juju-info}\n"},
-		"a requirer of juju-info":                 {metadata: head + "requires: {info: juju-info}\n"},
-		"a requirer with a reserved name":         {metadata: head + "requires: {juju-info: juju-info}\n"},
-		"a reserved name in a charm of Juju's":    {metadata: "name: juju-gui\nsummary: s\ndescription: d\nprovides: {juju-db: pgsql}\n"},
-		"a subordinate":                           {metadata: head + "subordinate: true\nrequires: {juju-info: {interface: juju-info, scope: container}}\n"},
-		"a subordinate without its endpoint":      {metadata: head + "subordinate: true\nrequires: {info: juju-info}\n"},
-		"a flag that is a text":                   {metadata: head + "subordinate: perhaps\n"},
-		"a storage":                               {metadata: head + "storage: {data: {type: filesystem, location: /srv, minimum-size: 10G}}\n"},
-		"a storage without a type":                {metadata: head + "storage: {data: {location: /srv}}\n"},
-		"a storage of an unknown type":            {metadata: head + "storage: {data: {type: tape}}\n"},
-		"a block storage with a location":         {metadata: head + "storage: {data: {type: block, location: /srv}}\n"},
-		"a storage of many":                       {metadata: head + "storage: {data: {type: block, multiple: {range: 1-3}}}\n"},
-		"a storage of any number":                 {metadata: head + "storage: {data: {type: block, multiple: {range: 2+}}}\n"},
-		"a storage of none":                       {metadata: head + "storage: {data: {type: block, multiple: {range: 0}}}\n"},
-		"a storage of at most none":               {metadata: head + "storage: {data: {type: block, multiple: {range: 0-0}}}\n"},
-		"a storage of a wrong size":               {metadata: head + "storage: {data: {type: block, minimum-size: big}}\n"},
-		"a storage of an unknown property":        {metadata: head + "storage: {data: {type: block, properties: [fast]}}\n"},
-		"a resource":                              {metadata: head + "resources: {tool: {filename: tool.tgz}}\n"},
-		"a resource without a filename":           {metadata: head + "resources: {tool: {type: file}}\n"},
-		"a resource in a directory":               {metadata: head + "resources: {tool: {filename: a/b}}\n"},
-		"a resource of an unknown type":           {metadata: head + "resources: {tool: {type: snap}}\n"},
-		"a container":                             {metadata: head + "resources: {i: {type: oci-image}}\ncontainers: {web: {resource: i}}\n"},
-		"a container without its image":           {metadata: head + "containers: {web: {resource: i}}\n"},
-		"a container with a mount of nothing":     {metadata: head + "containers: {web: {mounts: [{storage: d, location: /d}]}}\n"},
-		"extra bindings":                          {metadata: head + "extra-bindings: {public: }\n"},
-		"no extra bindings":                       {metadata: head + "extra-bindings: {}\n"},
-		"an extra binding with a body":            {metadata: head + "extra-bindings: {public: x}\n"},
-		"an extra binding named as an endpoint":   {metadata: head + "extra-bindings: {db: }\nprovides: {db: pgsql}\n"},
-		"assumptions":                             {metadata: head + "assumes: [juju, {any-of: [juju >= 2.9, {all-of: [k8s-api, juju < 4]}]}]\n"},
-		"an assumption that cannot be read":       {metadata: head + "assumes: [juju = 3]\n"},
-		"an assumption of both kinds":             {metadata: head + "assumes: [{any-of: [juju], all-of: [juju]}]\n"},
-		"an assumption of an unknown kind":        {metadata: head + "assumes: [{one-of: [juju]}]\n"},
-		"keys of both formats":                    {metadata: head + "series: [jammy]\nassumes: [juju]\n"},
-		"a user":                                  {metadata: head + "charm-user: non-root\n"},
-		"an unknown user":                         {metadata: head + "charm-user: wheel\n"},
-		"a device":                                {metadata: head + "devices: {gpu: {type: nvidia.com/gpu, countmin: 1, countmax: 2}}\n"},
-		"a device of fewer than none":             {metadata: head + "devices: {gpu: {type: gpu, countmin: -1}}\n"},
-		"a device of at most fewer than at least": {metadata: head + "devices: {gpu: {type: gpu, countmin: 3, countmax: 2}}\n"},
+const leastMetadata = "name: a\nsummary: s\ndescription: d\n"
 
-		"an empty section":        {metadata: head + "provides:\n", differ: "nothing declared is nothing wrong"},
-		"a name in capitals":      {metadata: "name: A\nsummary: s\ndescription: d\n", differ: "Juju refuses it at deployment only"},
-		"an endpoint in capitals": {metadata: head + "provides: {DB: pgsql}\n", differ: "no relation could name it"},
-		"a limit below none":      {metadata: head + "provides: {db: {interface: pgsql, limit: -1}}\n", differ: "it has no meaning"},
-	}
-	for name, test := range tests {
+// metadataVerdicts are inputs on which Juju and we agree, but where differ says why not.
+var metadataVerdicts = map[string]struct {
+	metadata string
+	differ   string // why we mean to differ from Juju, which says the opposite
+}{
+	"the least":                               {metadata: leastMetadata},
+	"no name":                                 {metadata: "summary: s\ndescription: d\n"},
+	"no summary":                              {metadata: "name: a\ndescription: d\n"},
+	"no description":                          {metadata: "name: a\nsummary: s\n"},
+	"a summary that is a number":              {metadata: "name: a\nsummary: 1\ndescription: d\n"},
+	"an unknown key":                          {metadata: leastMetadata + "color: red\n"},
+	"an endpoint by its interface":            {metadata: leastMetadata + "provides: {db: pgsql}\n"},
+	"an endpoint as a map":                    {metadata: leastMetadata + "provides: {db: {interface: pgsql, limit: 2, color: red}}\n"},
+	"an endpoint with an empty limit":         {metadata: leastMetadata + "provides: {db: {interface: pgsql, limit: }}\n"},
+	"an endpoint without an interface":        {metadata: leastMetadata + "provides: {db: {limit: 2}}\n"},
+	"an endpoint of an unknown scope":         {metadata: leastMetadata + "provides: {db: {interface: pgsql, scope: galaxy}}\n"},
+	"an endpoint with a limit in words":       {metadata: leastMetadata + "provides: {db: {interface: pgsql, limit: two}}\n"},
+	"an endpoint in two sections":             {metadata: leastMetadata + "provides: {db: pgsql}\nrequires: {db: pgsql}\n"},
+	"a reserved endpoint":                     {metadata: leastMetadata + "provides: {juju-db: pgsql}\n"},
+	"a reserved interface":                    {metadata: leastMetadata + "provides: {db: juju-info}\n"},
+	"a requirer of juju-info":                 {metadata: leastMetadata + "requires: {info: juju-info}\n"},
+	"a requirer with a reserved name":         {metadata: leastMetadata + "requires: {juju-info: juju-info}\n"},
+	"a reserved name in a charm of Juju's":    {metadata: "name: juju-gui\nsummary: s\ndescription: d\nprovides: {juju-db: pgsql}\n"},
+	"a subordinate":                           {metadata: leastMetadata + "subordinate: true\nrequires: {juju-info: {interface: juju-info, scope: container}}\n"},
+	"a subordinate without its endpoint":      {metadata: leastMetadata + "subordinate: true\nrequires: {info: juju-info}\n"},
+	"a flag that is a text":                   {metadata: leastMetadata + "subordinate: perhaps\n"},
+	"a storage":                               {metadata: leastMetadata + "storage: {data: {type: filesystem, location: /srv, minimum-size: 10G}}\n"},
+	"a storage without a type":                {metadata: leastMetadata + "storage: {data: {location: /srv}}\n"},
+	"a storage of an unknown type":            {metadata: leastMetadata + "storage: {data: {type: tape}}\n"},
+	"a block storage with a location":         {metadata: leastMetadata + "storage: {data: {type: block, location: /srv}}\n"},
+	"a storage of many":                       {metadata: leastMetadata + "storage: {data: {type: block, multiple: {range: 1-3}}}\n"},
+	"a storage of any number":                 {metadata: leastMetadata + "storage: {data: {type: block, multiple: {range: 2+}}}\n"},
+	"a storage of none":                       {metadata: leastMetadata + "storage: {data: {type: block, multiple: {range: 0}}}\n"},
+	"a storage of at most none":               {metadata: leastMetadata + "storage: {data: {type: block, multiple: {range: 0-0}}}\n"},
+	"a storage of a wrong size":               {metadata: leastMetadata + "storage: {data: {type: block, minimum-size: big}}\n"},
+	"a storage of an unknown property":        {metadata: leastMetadata + "storage: {data: {type: block, properties: [fast]}}\n"},
+	"a resource":                              {metadata: leastMetadata + "resources: {tool: {filename: tool.tgz}}\n"},
+	"a resource without a filename":           {metadata: leastMetadata + "resources: {tool: {type: file}}\n"},
+	"a resource in a directory":               {metadata: leastMetadata + "resources: {tool: {filename: a/b}}\n"},
+	"a resource of an unknown type":           {metadata: leastMetadata + "resources: {tool: {type: snap}}\n"},
+	"a container":                             {metadata: leastMetadata + "resources: {i: {type: oci-image}}\ncontainers: {web: {resource: i}}\n"},
+	"a container without its image":           {metadata: leastMetadata + "containers: {web: {resource: i}}\n"},
+	"a container with a mount of nothing":     {metadata: leastMetadata + "containers: {web: {mounts: [{storage: d, location: /d}]}}\n"},
+	"extra bindings":                          {metadata: leastMetadata + "extra-bindings: {public: }\n"},
+	"no extra bindings":                       {metadata: leastMetadata + "extra-bindings: {}\n"},
+	"an extra binding with a body":            {metadata: leastMetadata + "extra-bindings: {public: x}\n"},
+	"an extra binding named as an endpoint":   {metadata: leastMetadata + "extra-bindings: {db: }\nprovides: {db: pgsql}\n"},
+	"assumptions":                             {metadata: leastMetadata + "assumes: [juju, {any-of: [juju >= 2.9, {all-of: [k8s-api, juju < 4]}]}]\n"},
+	"an assumption that cannot be read":       {metadata: leastMetadata + "assumes: [juju = 3]\n"},
+	"an assumption of both kinds":             {metadata: leastMetadata + "assumes: [{any-of: [juju], all-of: [juju]}]\n"},
+	"an assumption of an unknown kind":        {metadata: leastMetadata + "assumes: [{one-of: [juju]}]\n"},
+	"keys of both formats":                    {metadata: leastMetadata + "series: [jammy]\nassumes: [juju]\n"},
+	"a user":                                  {metadata: leastMetadata + "charm-user: non-root\n"},
+	"an unknown user":                         {metadata: leastMetadata + "charm-user: wheel\n"},
+	"a device":                                {metadata: leastMetadata + "devices: {gpu: {type: nvidia.com/gpu, countmin: 1, countmax: 2}}\n"},
+	"a device of fewer than none":             {metadata: leastMetadata + "devices: {gpu: {type: gpu, countmin: -1}}\n"},
+	"a device of at most fewer than at least": {metadata: leastMetadata + "devices: {gpu: {type: gpu, countmin: 3, countmax: 2}}\n"},
+
+	"an empty section":        {metadata: leastMetadata + "provides:\n", differ: "nothing declared is nothing wrong"},
+	"a name in capitals":      {metadata: "name: A\nsummary: s\ndescription: d\n", differ: "Juju refuses it at deployment only"},
+	"an endpoint in capitals": {metadata: leastMetadata + "provides: {DB: pgsql}\n", differ: "no relation could name it"},
+	"a limit below none":      {metadata: leastMetadata + "provides: {db: {interface: pgsql, limit: -1}}\n", differ: "it has no meaning"},
+}
+
+func TestMetadataVerdictsAgreeWithJuju(t *testing.T) {
+	for name, test := range metadataVerdicts {
 		t.Run(name, func(t *testing.T) {
 			theirs := jujuMeta([]byte(test.metadata))
 			_, ours := charm.ParseMetadata("metadata.yaml", []byte(test.metadata))
