@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -200,15 +199,6 @@ func atoi(t *testing.T, s string) int {
 		t.Fatal(err)
 	}
 	return n
-}
-
-func ids(list []Process) []string {
-	var out []string
-	for _, p := range list {
-		out = append(out, p.ID)
-	}
-	slices.Sort(out)
-	return out
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -131,8 +131,8 @@ func (s *supervisor) perform(v *service, st step, now time.Time) {
 	case kill:
 		log.Warn("kill", "pid", p.PID, "after", now.Sub(p.StopAsked))
 		p.Retry = now.Add(killPause)
+		s.killRest(p) // first: without a cgroup a dead process's children are not known to be its
 		v.life.signal(Signal(unix.SIGKILL))
-		s.killRest(p)
 	case sweep:
 		if left := s.killRest(p); left > 0 {
 			p.Retry = now.Add(sweepPause)
