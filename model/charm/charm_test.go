@@ -219,3 +219,14 @@ func TestReadTakesTheFormThatADirectoryHas(t *testing.T) {
 		})
 	}
 }
+
+func TestASubordinateJoinsItsPrincipalAsProviderInCharmYAMLOnly(t *testing.T) {
+	text := []byte("name: a\nsummary: s\ndescription: d\nsubordinate: true\nprovides:\n  db: {interface: sql, scope: container}\n")
+	if _, err := charm.Parse("charm.yaml", text); err != nil {
+		t.Error(err)
+	}
+	want := `metadata.yaml:4:14: subordinate charm: expected an endpoint under "requires" with "scope: container", found none: invalid`
+	if _, err := charm.ParseMetadata("metadata.yaml", text); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}

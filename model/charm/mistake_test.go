@@ -58,7 +58,7 @@ var mistakes = map[string]struct{ charm, want string }{
 	},
 	"a subordinate without its endpoint": {
 		"name: a\nsummary: s\nsubordinate: true\nrequires:\n  db: pgsql\n",
-		`charm.yaml:3:14: subordinate charm: expected an endpoint under "requires" with "scope: container", found none: invalid`,
+		`charm.yaml:3:14: subordinate charm: expected an endpoint with "scope: container", found none: invalid`,
 	},
 	"an endpoint's name in capitals": {
 		"name: a\nsummary: s\nprovides:\n  DB: pgsql\n",

@@ -85,9 +85,20 @@ func (r *reader) checkMeta(root *document.Node, m Meta) {
 			r.Errorf(root, "expected the key %q, found none", key)
 		}
 	}
-	if m.Subordinate && !slices.ContainsFunc(m.ByRole(model.Requires), func(e model.Endpoint) bool { return e.Scope == model.ContainerScope }) {
-		r.Errorf(root.Field("subordinate"), `subordinate charm: expected an endpoint under "requires" with "scope: container", found none`)
+	if m.Subordinate && !slices.ContainsFunc(m.Endpoints, r.joinsPrincipal) {
+		where := `under "requires" `
+		if r.strict {
+			where = ""
+		}
+		r.Errorf(root.Field("subordinate"), `subordinate charm: expected an endpoint %swith "scope: container", found none`, where)
 	}
+}
+
+// joinsPrincipal reports whether a subordinate can share a machine over the
+// endpoint. To Juju it must be a requirer; a pool that its client requires
+// shows that a provider does as well.
+func (r *reader) joinsPrincipal(e model.Endpoint) bool {
+	return e.Scope == model.ContainerScope && (e.Role == model.Requires || r.strict && e.Role == model.Provides)
 }
 
 // checkFormat refuses keys of Juju's metadata v1 beside those of v2, as Juju does.
