@@ -296,6 +296,19 @@ func TestWriter(t *testing.T) {
 		check(t, next, 51, ledger.Sent, ledger.Unknown, ledger.Found)
 		check(t, next, 52, ledger.Sent, ledger.Unknown, ledger.Absent, ledger.Dropped)
 	})
+	t.Run("an endpoint that does not answer leaves time for the next", func(t *testing.T) {
+		mute, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = mute.Close() }()
+		to := target(mute.Addr().String())
+		to.Endpoints = append(to.Endpoints, server.Endpoint)
+		b := newBench(t, path(t), to)
+		b.config.Timeout = 3 * time.Second
+		b.deliver(t.Context(), t, packetOf(81))
+		check(t, b, 81, ledger.Sent, ledger.Acked)
+	})
 	t.Run("without a server nothing is recorded, and Run ends with its context", func(t *testing.T) {
 		p := newProxy(t, server.Endpoint)
 		_ = p.Close()

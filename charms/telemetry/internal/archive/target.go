@@ -24,41 +24,50 @@ type Target struct {
 // for: an endpoint that does not answer is tried with TLS and without.
 const perEndpoint = 4
 
-// connConfig returns how to connect to t. Statements are neither prepared nor
-// cached, so that a connection may lead through a pooler.
-func (t Target) connConfig(timeout time.Duration) (*pgx.ConnConfig, error) {
+// Connection returns libpq's connection string for t, without the password.
+func (t Target) Connection() (string, error) {
 	var hosts, ports []string
 	for _, e := range t.Endpoints {
 		host, port, err := net.SplitHostPort(e)
 		if err != nil {
-			return nil, fmt.Errorf("archive endpoint %q: want host:port: %w: %w", e, err, model.ErrInvalid)
+			return "", fmt.Errorf("archive endpoint %q: want host:port: %w: %w", e, err, model.ErrInvalid)
 		}
 		hosts, ports = append(hosts, host), append(ports, port)
 	}
 	if len(hosts) == 0 {
-		return nil, fmt.Errorf("archive has no endpoint; name at least one host:port: %w", model.ErrInvalid)
+		return "", fmt.Errorf("archive has no endpoint; name at least one host:port: %w", model.ErrInvalid)
 	}
 	tls := t.TLS
 	if tls == "" {
 		tls = "prefer"
 	}
-	var dsn strings.Builder
+	var text strings.Builder
 	for _, field := range [][2]string{
 		{"host", strings.Join(hosts, ",")},
 		{"port", strings.Join(ports, ",")},
 		{"user", t.User},
-		{"password", t.Password},
 		{"dbname", t.Database},
 		{"sslmode", tls},
 		{"target_session_attrs", "read-write"},
 		{"application_name", "telemetry"},
 	} {
-		fmt.Fprintf(&dsn, "%s='%s' ", field[0], escape.Replace(field[1]))
+		fmt.Fprintf(&text, "%s='%s' ", field[0], escape.Replace(field[1]))
 	}
-	config, err := pgx.ParseConfig(dsn.String())
+	return text.String(), nil
+}
+
+// connConfig returns how to connect to t. Statements are neither prepared nor
+// cached, so that a connection may lead through a pooler.
+func (t Target) connConfig(timeout time.Duration) (*pgx.ConnConfig, error) {
+	text, err := t.Connection()
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgx.ParseConfig(text)
 	if err != nil {
 		return nil, fmt.Errorf("archive %v: %w: %w", t.Endpoints, err, model.ErrInvalid)
 	}
+	config.Password = t.Password
 	config.ConnectTimeout = timeout / perEndpoint
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	return config, nil

@@ -15,7 +15,7 @@ import (
 )
 
 // auditArchive compares ledgers with the archive, prints the report as JSON on
-// stdout and for people on stderr, and returns ErrFaults if there are any.
+// stdout and for people on stderr, and returns ErrFaults if there are faults.
 func auditArchive(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	flags := flag.NewFlagSet("audit", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the error says it
@@ -32,6 +32,31 @@ func auditArchive(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if len(books) == 0 || query.Connection == "" || flags.NArg() > 0 {
 		return usage(errors.New("audit takes --ledger FILE (one or more), --psql CONNECTION, and may take --client PROGRAM and --source NAME"))
 	}
+	return compare(ctx, books, query, stdout, stderr)
+}
+
+// AuditConfigured audits the writer that the configuration at path is of: its
+// ledger, and its rows where it archives them.
+func AuditConfigured(ctx context.Context, path string, report, summary io.Writer) (err error) {
+	c, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	connection, err := c.target.Connection()
+	if err != nil {
+		return err
+	}
+	var books ledgers
+	defer func() { err = errors.Join(err, books.close()) }()
+	if err := books.open(c.Ledger); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	query := psql.Query{Program: "psql", Connection: connection, Password: c.target.Password, Source: c.Source}
+	return compare(ctx, books, query, report, summary)
+}
+
+// compare prints the report as JSON and a summary for people.
+func compare(ctx context.Context, books ledgers, query psql.Query, stdout, stderr io.Writer) error {
 	report, err := audit.Compare(books.unread, psql.Rows(ctx, query), books.unread)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)

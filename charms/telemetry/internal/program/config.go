@@ -17,8 +17,8 @@ import (
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
-// maxRate is the highest rate in packets a second.
-const maxRate = 10_000
+// MaxRate is the highest rate in packets a second.
+const MaxRate = 10_000
 
 // config is the configuration file of serve, in YAML or JSON.
 type config struct {
@@ -81,8 +81,8 @@ func (c *config) check() error {
 			return fmt.Errorf("%s is not set: %w", required.key, model.ErrInvalid)
 		}
 	}
-	if c.Rate <= 0 || c.Rate > maxRate {
-		return fmt.Errorf("rate %v: use more than 0 and at most %d packets a second: %w", c.Rate, maxRate, model.ErrInvalid)
+	if c.Rate <= 0 || c.Rate > MaxRate {
+		return fmt.Errorf("rate %v: use more than 0 and at most %d packets a second: %w", c.Rate, MaxRate, model.ErrInvalid)
 	}
 	if c.Workers < 1 || c.Queue < 1 || c.Timeout <= 0 || c.Grace <= 0 {
 		return fmt.Errorf("workers, queue, timeout and grace must be positive: %w", model.ErrInvalid)

@@ -204,6 +204,10 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 	p.awaitAcknowledged(600)
 	p.end()
 
+	var ownReport, summary bytes.Buffer
+	if err := AuditConfigured(t.Context(), p.file("config.yaml"), &ownReport, &summary); err != nil || !strings.Contains(summary.String(), "agrees") {
+		t.Errorf("an audit by the configuration ends with %v:\n%s", err, summary.String())
+	}
 	r := p.audit(nil)
 	if r.Acknowledged != r.Rows || r.InFlight != 0 || r.Unknown.Open != 0 {
 		t.Errorf("after the end some outcomes are open: %+v", r)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"os/exec"
 	"strings"
 
@@ -20,7 +21,8 @@ import (
 // Query says which rows to read.
 type Query struct {
 	Program    string // psql, or its path
-	Connection string // libpq's; a password may come by PGPASSWORD or PGPASSFILE
+	Connection string // libpq's; a password may also come by PGPASSWORD or PGPASSFILE
+	Password   string // where set, stands for PGPASSWORD
 	Source     string // whose rows; empty is everybody's
 }
 
@@ -46,6 +48,9 @@ func (q Query) read(ctx context.Context, yield func(audit.Row, error) bool) erro
 		condition = "WHERE source = :'source'"
 	}
 	command := exec.CommandContext(ctx, q.Program, "-XAtqw", "-v", "ON_ERROR_STOP=1", "-v", "source="+q.Source, "-d", q.Connection, "-f", "-")
+	if q.Password != "" {
+		command.Env = append(os.Environ(), "PGPASSWORD="+q.Password)
+	}
 	command.Stdin = strings.NewReader(fmt.Sprintf(statement, condition))
 	var diagnostics bytes.Buffer
 	command.Stderr = &diagnostics
