@@ -29,7 +29,7 @@ func (c charm) Call(_ context.Context, _ effect.Charm, _ string, call effect.Inv
 	return "called " + call.Name, nil
 }
 
-func (c charm) RunAction(_ context.Context, _ effect.Charm, action effect.Invocation) (map[string]string, error) {
+func (c charm) RunAction(_ context.Context, _ effect.Charm, _ string, action effect.Invocation) (map[string]string, error) {
 	return map[string]string{"ran": action.Name, "unit": action.Input.Spec.Unit.String()}, nil
 }
 

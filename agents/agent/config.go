@@ -25,7 +25,8 @@ type Config struct {
 	Program func(effect.Charm) []string
 	// Facts looks at the machine anew; it is asked at every connect.
 	Facts func() effect.HostFacts
-	// Superuser: the agent may act as any user.
+	// User is that which the agent runs as. Superuser: it may act as any.
+	User      string
 	Superuser bool
 	// Jitter gives numbers from [0, 1) that keep reconnects apart.
 	Jitter func() float64
@@ -37,11 +38,9 @@ type Config struct {
 type Controller interface {
 	// Connect opens a session. Its Hello is the agent's to send.
 	Connect(ctx context.Context) (Session, error)
-	Publish(ctx context.Context, p effect.Publication) error
-	PutSecret(ctx context.Context, s effect.NewSecret) error
-	// ReadSecret returns the fields of a secret that the unit may read;
-	// revision 0 is the current one.
-	ReadSecret(ctx context.Context, unit model.UnitName, id string, revision int) (map[string][]byte, error)
+	Publish(ctx context.Context, p effect.Publication) (index uint64, err error)
+	PutSecret(ctx context.Context, s effect.NewSecret) (id string, err error)
+	ReadSecrets(ctx context.Context, unit model.UnitName, at []effect.SecretAt) ([]effect.OpenSecret, error)
 	OpenClaim(ctx context.Context, c effect.Claim) (token uint64, err error)
 	CloseClaim(ctx context.Context, c effect.ClaimResult) error
 	FinishOperation(ctx context.Context, r effect.OperationResult) error
@@ -67,12 +66,12 @@ type Supervisor interface {
 	List(ctx context.Context) ([]supervise.Process, error)
 }
 
-// Charms runs charms. It fetches an artifact that it does not have.
+// Charms runs charms: *host.Host, which is to fetch what it does not have.
 type Charms interface {
 	Reconcile(ctx context.Context, charm effect.Charm, in effect.Input) (effect.Desired, error)
 	// Call runs a named call as a user, in a process of its own.
 	Call(ctx context.Context, charm effect.Charm, user string, call effect.Invocation) (string, error)
-	RunAction(ctx context.Context, charm effect.Charm, action effect.Invocation) (map[string]string, error)
+	RunAction(ctx context.Context, charm effect.Charm, user string, action effect.Invocation) (map[string]string, error)
 }
 
 func (c Config) validate() error {

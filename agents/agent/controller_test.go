@@ -101,11 +101,11 @@ func (c *controller) Connect(context.Context) (agent.Session, error) {
 	return c.session, nil
 }
 
-func (c *controller) Publish(_ context.Context, p effect.Publication) error {
+func (c *controller) Publish(_ context.Context, p effect.Publication) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.away {
-		return errAway
+		return 0, errAway
 	}
 	c.change(p.Unit, func(s *effect.Spec, l *effect.Live) {
 		for _, b := range p.Bags {
@@ -129,30 +129,34 @@ func (c *controller) Publish(_ context.Context, p effect.Publication) error {
 			s.Versions[name] = version
 		}
 	})
-	return nil
+	return c.index, nil
 }
 
-func (c *controller) PutSecret(_ context.Context, n effect.NewSecret) error {
+func (c *controller) PutSecret(_ context.Context, n effect.NewSecret) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.away {
-		return errAway
+		return "", errAway
 	}
 	id := fmt.Sprintf("secret:%032d", len(c.secrets)+1)
 	c.secrets[id] = n.Fields
 	c.change(n.Unit, func(s *effect.Spec, _ *effect.Live) {
 		s.Secrets = append(slices.Clone(s.Secrets), effect.Secret{ID: id, Name: n.Name, Scope: n.Scope, Owner: n.Unit.Application, Revision: 1})
 	})
-	return nil
+	return id, nil
 }
 
-func (c *controller) ReadSecret(_ context.Context, _ model.UnitName, id string, _ int) (map[string][]byte, error) {
+func (c *controller) ReadSecrets(_ context.Context, _ model.UnitName, at []effect.SecretAt) ([]effect.OpenSecret, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.away {
 		return nil, errAway
 	}
-	return c.secrets[id], nil
+	var opened []effect.OpenSecret
+	for _, a := range at {
+		opened = append(opened, effect.OpenSecret{SecretAt: a, Fields: c.secrets[a.ID]})
+	}
+	return opened, nil
 }
 
 func (c *controller) OpenClaim(_ context.Context, cl effect.Claim) (uint64, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 
 	"github.com/gantry-orchestrator/gantry/agents/perform"
@@ -117,7 +118,7 @@ func (u *unitLoop) confirm(ctx context.Context, c unit.Confirm) error {
 }
 
 func (u *unitLoop) publish(ctx context.Context, p effect.Publication) error {
-	if err := u.agent.Controller.Publish(ctx, p); err != nil {
+	if _, err := u.agent.Controller.Publish(ctx, p); err != nil {
 		return err
 	}
 	return u.call(ctx, func() error {
@@ -143,7 +144,7 @@ func (u *unitLoop) putSecret(ctx context.Context, p unit.PutSecret) error {
 		}
 		s.Fields = fields
 	}
-	if err := u.agent.Controller.PutSecret(ctx, s); err != nil || p.Outcome == nil {
+	if _, err := u.agent.Controller.PutSecret(ctx, s); err != nil || p.Outcome == nil {
 		return err
 	}
 	return u.call(ctx, func() error { return u.record(unit.Entry{Committed: p.Outcome}) })
@@ -161,7 +162,11 @@ func (u *unitLoop) closeClaim(ctx context.Context, o unit.Outcome) error {
 		r.Sealed = perform.SealedFields(o.Result)
 	}
 	err := u.agent.Controller.CloseClaim(ctx, r)
-	if err != nil && !errors.Is(err, model.ErrConflict) && !errors.Is(err, model.ErrNotFound) {
+	switch class := model.Class(err); {
+	case err == nil:
+	case class == model.ErrConflict || class == model.ErrNotFound || class == model.ErrDenied:
+		u.log.Warn("the claim is not ours to close", slog.Any("task", o.Task.ID), slog.Any("error", err))
+	default:
 		return err
 	}
 	return u.call(ctx, func() error { return u.record(unit.Entry{Committed: &o}) })

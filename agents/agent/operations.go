@@ -52,6 +52,8 @@ func (a *agent) runOperation(ctx context.Context, op effect.Operation) effect.Op
 		var out perform.Output
 		out, err = perform.Command{Argv: op.Command}.Run(ctx)
 		result.Code, result.Stdout, result.Stderr = out.Code, out.Stdout, out.Stderr
+	case effect.ResolveOperation:
+		err = a.resolve(ctx, op)
 	case effect.ActionOperation:
 		result.Output, err = a.runAction(ctx, op)
 	default:
@@ -64,18 +66,16 @@ func (a *agent) runOperation(ctx context.Context, op effect.Operation) effect.Op
 }
 
 func (a *agent) runAction(ctx context.Context, op effect.Operation) (map[string]string, error) {
-	a.mu.Lock()
-	u := a.units[op.Unit]
-	a.mu.Unlock()
-	if u == nil {
-		return nil, fmt.Errorf("run action %s: unit %v is not on this machine: %w", op.Action, op.Unit, model.ErrNotFound)
+	u, err := a.unit(op.Unit)
+	if err != nil {
+		return nil, err
 	}
 	action := effect.Invocation{Name: op.Action, Args: map[string]string{}}
 	for name, value := range op.Params {
 		action.Args[name] = fmt.Sprint(value)
 	}
 	var charm effect.Charm
-	err := u.call(ctx, func() error {
+	err = u.call(ctx, func() error {
 		action.Input = u.state.Input()
 		action.Token = action.Input.Live.Token
 		charm = u.state.Journal.Intent.Spec.Charm
@@ -84,5 +84,33 @@ func (a *agent) runAction(ctx context.Context, op effect.Operation) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	return a.Charms.RunAction(ctx, charm, action)
+	return a.Charms.RunAction(ctx, charm, "", action)
+}
+
+// resolve takes an operator's word on a task of a unit whose run was cut
+// short: params "done" says whether it was done, or is to run again.
+func (a *agent) resolve(ctx context.Context, op effect.Operation) error {
+	u, err := a.unit(op.Unit)
+	if err != nil {
+		return err
+	}
+	done, ok := op.Params["done"].(bool)
+	if !ok {
+		return fmt.Errorf("resolve task %s: say whether it is done: %w", op.Action, model.ErrInvalid)
+	}
+	return u.call(ctx, func() error {
+		if !u.state.Journal.Open(effect.ID(op.Action)) {
+			return fmt.Errorf("resolve task %s of %v: its outcome is not unknown: %w", op.Action, op.Unit, model.ErrNotFound)
+		}
+		return u.record(unit.Entry{Resolved: &unit.Resolution{Task: effect.ID(op.Action), Done: done}})
+	})
+}
+
+func (a *agent) unit(name model.UnitName) (*unitLoop, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if u := a.units[name]; u != nil {
+		return u, nil
+	}
+	return nil, fmt.Errorf("unit %v is not on this machine: %w", name, model.ErrNotFound)
 }

@@ -159,9 +159,10 @@ func (u *unitLoop) stillLeads(ctx context.Context, p unit.Perform) error {
 	})
 }
 
-// taskFailed has the claim of a failed task closed.
+// taskFailed has the claim of a failed task closed, if the task may simply run
+// again. Otherwise the claim stays open until an operator says what came of it.
 func (u *unitLoop) taskFailed(ctx context.Context, p unit.Perform, cause error) error {
-	if p.Token == 0 || context.Cause(ctx) == context.Canceled {
+	if p.Token == 0 || !p.Step.Effect.Task.Idempotent || context.Cause(ctx) == context.Canceled {
 		return cause
 	}
 	o := unit.Outcome{Task: *p.Step.Effect.Task, Token: p.Token, Failed: cause.Error()}

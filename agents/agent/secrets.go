@@ -18,16 +18,11 @@ type secretCache struct {
 
 	mu      sync.Mutex
 	current map[string]int // revision by id, of the intent
-	read    map[secretAt]map[string][]byte
-}
-
-type secretAt struct {
-	id       string
-	revision int
+	read    map[effect.SecretAt]map[string][]byte
 }
 
 func newSecretCache(c Controller, unit model.UnitName) *secretCache {
-	return &secretCache{controller: c, unit: unit, current: map[string]int{}, read: map[secretAt]map[string][]byte{}}
+	return &secretCache{controller: c, unit: unit, current: map[string]int{}, read: map[effect.SecretAt]map[string][]byte{}}
 }
 
 // know takes the current revisions from an intent, and forgets what the unit
@@ -40,7 +35,7 @@ func (c *secretCache) know(spec effect.Spec) {
 		c.current[s.ID] = s.Revision
 	}
 	for at := range c.read {
-		if _, still := c.current[at.id]; !still {
+		if _, still := c.current[at.ID]; !still {
 			delete(c.read, at)
 		}
 	}
@@ -61,23 +56,26 @@ func (c *secretCache) Open(ctx context.Context, ref effect.SecretRef) ([]byte, e
 
 func (c *secretCache) fields(ctx context.Context, ref effect.SecretRef) (map[string][]byte, error) {
 	c.mu.Lock()
-	at := secretAt{ref.ID, ref.Revision}
-	if at.revision == 0 {
-		at.revision = c.current[ref.ID]
+	at := effect.SecretAt{ID: ref.ID, Revision: ref.Revision}
+	if at.Revision == 0 {
+		at.Revision = c.current[ref.ID]
 	}
 	fields, known := c.read[at]
 	c.mu.Unlock()
 	if known {
 		return fields, nil
 	}
-	fields, err := c.controller.ReadSecret(ctx, c.unit, at.id, at.revision)
+	opened, err := c.controller.ReadSecrets(ctx, c.unit, []effect.SecretAt{at})
 	if err != nil {
 		return nil, err
 	}
-	if at.revision != 0 {
+	if len(opened) != 1 {
+		return nil, fmt.Errorf("the controller answered with %d secrets for one: %w", len(opened), model.ErrInvalid)
+	}
+	if at.Revision != 0 {
 		c.mu.Lock()
-		c.read[at] = fields
+		c.read[at] = opened[0].Fields
 		c.mu.Unlock()
 	}
-	return fields, nil
+	return opened[0].Fields, nil
 }

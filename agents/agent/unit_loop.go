@@ -87,7 +87,7 @@ func newUnit(a *agent, file *journal.File, j unit.Journal) (*unitLoop, error) {
 		events: make(chan func(), 64), done: make(chan struct{}), probes: map[effect.ProbeID]*prober{}, timer: time.NewTimer(time.Hour),
 	}
 	host := a.Dirs.host(name)
-	host.Program, host.Superuser = a.Program(j.Intent.Spec.Charm), a.Superuser
+	host.Program, host.Superuser, host.User = a.Program(j.Intent.Spec.Charm), a.Superuser, a.User
 	u.state = unit.State{
 		Journal: j, Host: host, Facts: map[effect.ProbeID]effect.Fact{}, Read: map[effect.ProbeID]bool{},
 		Running: map[string]unit.Action{}, Failures: map[string]unit.Failure{}, Sent: map[string]unit.Mark{},

@@ -229,7 +229,7 @@ func without(all []Outcome, o Outcome) []Outcome {
 // short counts only where its effect is no longer wanted, so that it is
 // undone; where it is wanted it is performed again.
 func (j Journal) applied(want effect.Desired) []effect.Applied {
-	all := slices.Clone(j.Applied)
+	all := slices.DeleteFunc(slices.Clone(j.Applied), j.failed)
 	known := map[effect.ID]bool{}
 	for _, a := range all {
 		known[a.Effect.ID()] = true
@@ -244,6 +244,12 @@ func (j Journal) applied(want effect.Desired) []effect.Applied {
 		}
 	}
 	return all
+}
+
+// Open reports whether a run of the task was cut short, and its outcome is
+// not known.
+func (j Journal) Open(task effect.ID) bool {
+	return slices.ContainsFunc(j.Applied, func(a effect.Applied) bool { return a.Open && a.Effect.ID() == task })
 }
 
 // TearingDown reports whether the unit is undone from its journal, without
@@ -261,6 +267,16 @@ func place(s effect.Step) string {
 	default:
 		return ""
 	}
+}
+
+// failed reports whether an entry is of an application's task that was cut
+// short and whose claim was then closed as failed: that is its outcome.
+func (j Journal) failed(a effect.Applied) bool {
+	t := a.Effect.Task
+	return t != nil && a.Open && t.Scope == effect.ApplicationScope &&
+		slices.ContainsFunc(j.Intent.Live.Receipts, func(r effect.Receipt) bool {
+			return r.Task == string(t.ID) && r.Key == t.Key && r.State == effect.ClaimFailed
+		})
 }
 
 // Former is what undoes the effect that a step is about, where it was

@@ -84,6 +84,9 @@ type OperationKind string
 const (
 	ActionOperation OperationKind = "action"
 	ExecOperation   OperationKind = "exec"
+	// ResolveOperation says how a unit's task ended whose run was cut short:
+	// Action is the task's ID, Params["done"] false has it run again.
+	ResolveOperation OperationKind = "resolve"
 )
 
 // Operation is one run of an action, or of an operator's command, on a unit
