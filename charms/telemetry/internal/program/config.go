@@ -74,8 +74,11 @@ func loadConfig(path string) (config, error) {
 // check refuses values that cannot be served, and fills in target.
 func (c *config) check() error {
 	for _, required := range []struct{ key, value string }{
-		{"source", c.Source}, {"ledger", c.Ledger}, {"listen", c.Listen},
-		{"archive.user", c.Archive.User}, {"archive.database", c.Archive.Database},
+		{"source", c.Source},
+		{"ledger", c.Ledger},
+		{"listen", c.Listen},
+		{"archive.user", c.Archive.User},
+		{"archive.database", c.Archive.Database},
 	} {
 		if required.value == "" {
 			return fmt.Errorf("%s is not set: %w", required.key, model.ErrInvalid)
