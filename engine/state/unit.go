@@ -30,6 +30,7 @@ const (
 	unitByMachine = iota
 	unitByPrincipal
 	unitDeparting
+	unitUnplaced
 )
 
 var unitSchema = &schema[Unit]{
@@ -54,6 +55,12 @@ var unitSchema = &schema[Unit]{
 				return nil
 			}
 			return [][]byte{radixKey(u.Model, string(u.Name.Application)+":")}
+		},
+		unitUnplaced: func(u *Unit) [][]byte {
+			if u.Machine != "" || u.Life != model.Alive {
+				return nil
+			}
+			return [][]byte{radixKey(u.Model, "")}
 		},
 	},
 }
@@ -82,4 +89,9 @@ func (s State) Subordinates(r UnitRef) []Unit {
 // Departing returns an application's units that are not alive.
 func (s State) Departing(r ApplicationRef) []Unit {
 	return s.units.indexed(unitDeparting, radixKey(r.Model, string(r.Application)+":"))
+}
+
+// Unplaced returns a model's living units that are on no machine yet.
+func (s State) Unplaced(m model.ModelName) []Unit {
+	return s.units.indexed(unitUnplaced, radixKey(m, ""))
 }
