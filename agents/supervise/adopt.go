@@ -49,7 +49,9 @@ func (s *supervisor) adopt(v *service) {
 		if err == nil {
 			log.Info("adopted", "pid", p.PID)
 			v.life = l
-			v.rec.ready(nil)
+			if !p.Ready {
+				v.rec.ready(p.Group.finish(p.Limits))
+			}
 			s.group.Go(func() error { return s.follow(v, p, l, nil) })
 			return
 		}

@@ -46,28 +46,30 @@ func (c *cgroups) create(id string, l Limits) (g group, lacking []string) {
 		if p.v2 {
 			g.V2 = append(g.V2, s.controller)
 		}
-		if s.late {
-			continue
+		controls := s.stage
+		if len(controls) == 0 {
+			controls = s.in(p.v2)
 		}
-		if err := s.write(dir, p.v2); err != nil {
+		if err := write(dir, controls); err != nil {
 			lacking = append(lacking, fmt.Sprintf("limit %s: %v", s.controller, err))
 		}
 	}
 	return g, lacking
 }
 
-// last are the writes that the stage itself does, right before it becomes the
-// service: limits that the stage would not live under.
-func (g group) last(l Limits) []lateWrite {
-	var out []lateWrite
+// finish puts the limits of the service in place of those of the stage. For
+// the moment since exec the service had some more room.
+func (g group) finish(l Limits) (lacking []string) {
 	for _, s := range settings(l) {
-		if dir := g.Dirs[s.controller]; s.late && dir != "" {
-			for _, c := range s.in(slices.Contains(g.V2, s.controller)) {
-				out = append(out, lateWrite{filepath.Join(dir, c.file), c.value})
-			}
+		dir := g.Dirs[s.controller]
+		if dir == "" || len(s.stage) == 0 {
+			continue
+		}
+		if err := write(dir, s.in(slices.Contains(g.V2, s.controller))); err != nil {
+			lacking = append(lacking, fmt.Sprintf("limit %s: %v", s.controller, err))
 		}
 	}
-	return out
+	return lacking
 }
 
 // control is a file of a group and what to write there. What is optional is a
@@ -81,15 +83,18 @@ type control struct {
 type setting struct {
 	controller string
 	v1, v2     []control
-	late       bool // the stage has more threads than a service may be allowed
+	stage      []control // until exec, for limits that the stage cannot live under
 }
 
 func (s setting) wanted() bool { return len(s.v2) > 0 }
 
+// stageThreads is more than the stage has threads; one too few would kill it.
+const stageThreads = 32
+
 const cpuPeriod = 100_000 // microseconds
 
 func settings(l Limits) []setting {
-	out := []setting{{controller: tracker}, {controller: memory}, {controller: cpu}, {controller: pids, late: true}}
+	out := []setting{{controller: tracker}, {controller: memory}, {controller: cpu}, {controller: pids}}
 	if l.MemoryMiB > 0 {
 		bytes := strconv.FormatInt(int64(l.MemoryMiB)<<20, 10)
 		out[1].v1 = []control{{"memory.limit_in_bytes", bytes, false}, {"memory.memsw.limit_in_bytes", bytes, true}}
@@ -103,6 +108,7 @@ func settings(l Limits) []setting {
 	if l.Pids > 0 {
 		out[3].v1 = []control{{"pids.max", strconv.Itoa(l.Pids), false}}
 		out[3].v2 = out[3].v1
+		out[3].stage = []control{{"pids.max", strconv.Itoa(l.Pids + stageThreads), false}}
 	}
 	return out
 }
@@ -114,8 +120,8 @@ func (s setting) in(v2 bool) []control {
 	return s.v1
 }
 
-func (s setting) write(dir string, v2 bool) error {
-	for _, c := range s.in(v2) {
+func write(dir string, controls []control) error {
+	for _, c := range controls {
 		if err := writeControl(dir, c.file, c.value); err != nil && !c.optional {
 			return err
 		}

@@ -35,14 +35,6 @@ type order struct {
 	Dir     string   `json:"dir"`
 	Account *account `json:"account"`
 	Files   uint64   `json:"files"`
-	// Last is written right before exec.
-	Last []lateWrite `json:"last"`
-}
-
-// lateWrite is a file that exists and what to write there.
-type lateWrite struct {
-	Path  string `json:"path"`
-	Value string `json:"value"`
 }
 
 // report is what the stage says: what it lacks, and why it could not become
@@ -79,14 +71,6 @@ func (o order) run(lack func(string)) error {
 	if o.Files > 0 {
 		setFiles(o.Files, lack)
 	}
-	last := make([]*os.File, len(o.Last))
-	for i, w := range o.Last { // open while we still may
-		f, err := os.OpenFile(w.Path, os.O_WRONLY, 0)
-		if err != nil {
-			lack(err.Error())
-		}
-		last[i] = f
-	}
 	if a := o.Account; a != nil {
 		if err := a.become(); err != nil {
 			return err
@@ -102,14 +86,6 @@ func (o order) run(lack func(string)) error {
 	// What is caught is reset to its default by exec; what the supervisor was
 	// told to ignore would stay ignored.
 	signal.Notify(make(chan os.Signal, 1))
-	for i, f := range last {
-		if f == nil {
-			continue
-		}
-		if _, err := f.WriteString(o.Last[i].Value); err != nil {
-			lack(err.Error())
-		}
-	}
 	if err := syscall.Exec(path, o.Command, o.Env); err != nil {
 		return fmt.Errorf("run %s: %w", path, err)
 	}

@@ -109,7 +109,13 @@ type daemon struct {
 
 func startDaemon(t *testing.T, dir string, env ...string) *daemon {
 	t.Helper()
-	d := &daemon{dir, exec.Command("/proc/self/exe")}
+	return startDaemonAs(t, dir, []string{"/proc/self/exe"}, env...)
+}
+
+// startDaemonAs starts it through another command.
+func startDaemonAs(t *testing.T, dir string, command []string, env ...string) *daemon {
+	t.Helper()
+	d := &daemon{dir, exec.Command(command[0], command[1:]...)}
 	d.cmd.Env = append(os.Environ(), append(env, "SUPERVISE_TEST_DIR="+dir)...)
 	d.cmd.Stderr = os.Stderr
 	if !testing.Verbose() {

@@ -34,6 +34,7 @@ type record struct {
 type proc struct {
 	Identity
 	Group       group         `json:"group,omitzero"`
+	Limits      Limits        `json:"limits,omitzero"`
 	Hash        string        `json:"hash"`
 	Round       int           `json:"round"`
 	StopSignal  Signal        `json:"stopSignal"`

@@ -77,7 +77,7 @@ func (s *supervisor) spawn(v *service) error {
 	v.rec.Lacking = lacking
 	v.rec.Proc = &proc{
 		Identity: Identity{PID: pid, StartTime: st.StartTime, BootID: s.boot},
-		Group:    g, Hash: v.rec.Hash, Round: v.rec.Round,
+		Group:    g, Limits: spec.Limits, Hash: v.rec.Hash, Round: v.rec.Round,
 		StopSignal: spec.StopSignal, StopTimeout: spec.StopTimeout, Started: time.Now(),
 	}
 	if err == nil {
@@ -90,7 +90,7 @@ func (s *supervisor) spawn(v *service) error {
 		return fmt.Errorf("start %s: %w", spec.ID, errors.Join(err, g.remove()))
 	}
 	v.life = l
-	o := order{Command: spec.Command, Env: spec.Env, Dir: spec.Dir, Account: who, Files: spec.Limits.Files, Last: g.last(spec.Limits)}
+	o := order{Command: spec.Command, Env: spec.Env, Dir: spec.Dir, Account: who, Files: spec.Limits.Files}
 	p := v.rec.Proc
 	s.group.Go(func() error { return s.follow(v, p, l, &o) })
 	return nil
@@ -146,7 +146,7 @@ func (s *supervisor) follow(v *service, p *proc, l *life, o *order) error {
 		lacking, failure := l.readReport()
 		s.post(func() {
 			if l.failure = failure; failure == "" {
-				v.rec.ready(lacking)
+				v.rec.ready(append(lacking, p.Group.finish(p.Limits)...))
 			}
 		})
 	}
