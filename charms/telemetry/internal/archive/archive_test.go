@@ -28,12 +28,29 @@ func (*silent) Recorded(ledger.Event)   {}
 func (*silent) Committed(time.Duration) {}
 func (s *silent) Connected(n int)       { s.sessions.Add(int64(n)) }
 
+// link is a connection through a proxy. While it is mute, what the server
+// answers is dropped.
+type link struct {
+	client, server net.Conn
+	mute           atomic.Bool
+}
+
+// Write passes on what the server answers.
+func (l *link) Write(answer []byte) (int, error) {
+	if l.mute.Load() {
+		return len(answer), nil
+	}
+	return l.client.Write(answer)
+}
+
+func (l *link) close() { _, _ = l.client.Close(), l.server.Close() }
+
 // proxy forwards connections to a server and can lose one of them around the
 // next message that holds an insert of a packet.
 type proxy struct {
 	net.Listener
 	server  string
-	onWrite atomic.Pointer[func(client, server net.Conn, message []byte) (carryOn bool)]
+	onWrite atomic.Pointer[func(c *link, message []byte)]
 }
 
 func newProxy(t *testing.T, server string) *proxy {
@@ -59,27 +76,27 @@ func (p *proxy) serve() {
 			_ = client.Close()
 			continue
 		}
-		go func() { _, _ = io.Copy(client, server); _ = client.Close() }()
-		go p.forward(client, server)
+		l := &link{client: client, server: server}
+		go func() { _, _ = io.Copy(l, server); l.close() }()
+		go p.forward(l)
 	}
 }
 
-func (p *proxy) forward(client, server net.Conn) {
-	defer func() { _, _ = client.Close(), server.Close() }()
+func (p *proxy) forward(l *link) {
+	defer l.close()
 	buffer := make([]byte, 1<<16)
 	for {
-		n, err := client.Read(buffer)
+		n, err := l.client.Read(buffer)
 		if err != nil {
 			return
 		}
 		message := buffer[:n]
-		if fault := p.onWrite.Load(); fault != nil && bytes.Contains(message, []byte("INSERT INTO telemetry_packet")) && p.onWrite.CompareAndSwap(fault, nil) {
-			if !(*fault)(client, server, message) {
-				return
-			}
-			continue
+		fault := p.onWrite.Load()
+		if fault != nil && bytes.Contains(message, []byte("INSERT INTO telemetry_packet")) && p.onWrite.CompareAndSwap(fault, nil) {
+			(*fault)(l, message)
+			return
 		}
-		if _, err := server.Write(message); err != nil {
+		if _, err := l.server.Write(message); err != nil {
 			return
 		}
 	}
@@ -87,19 +104,18 @@ func (p *proxy) forward(client, server net.Conn) {
 
 // loseBefore drops the next insert on its way to the server.
 func (p *proxy) loseBefore() {
-	fault := func(_, _ net.Conn, _ []byte) bool { return false }
+	fault := func(*link, []byte) {}
 	p.onWrite.Store(&fault)
 }
 
 // loseAfter lets the next insert take effect and drops its acknowledgement.
 func (p *proxy) loseAfter(t *testing.T, committed func() bool) {
-	fault := func(client, server net.Conn, message []byte) bool {
-		_ = client.(*net.TCPConn).CloseWrite() // nothing more comes back
-		if _, err := server.Write(message); err != nil {
+	fault := func(l *link, message []byte) {
+		l.mute.Store(true)
+		if _, err := l.server.Write(message); err != nil {
 			t.Error(err)
 		}
 		await(t, "the insert to take effect", committed)
-		return false
 	}
 	p.onWrite.Store(&fault)
 }
