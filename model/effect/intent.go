@@ -22,7 +22,7 @@ type Intent struct {
 type Spec struct {
 	Model           model.ModelName   `json:"model"`
 	Unit            model.UnitName    `json:"unit"`
-	Life            model.Life        `json:"life"`
+	Life            model.Life        `json:"life"` // Dying: it drains; Dead: it is to be torn down
 	ApplicationLife model.Life        `json:"application_life"`
 	Charm           Charm             `json:"charm"`
 	Machine         model.MachineName `json:"machine"`
@@ -130,7 +130,7 @@ type OwnBag struct {
 
 // Warrant permits the destruction of one incarnation of a volume's data.
 type Warrant struct {
-	Volume      ID     `json:"volume"`
+	Volume      ID     `json:"volume"`      // "*" for every volume of the unit, by --destroy-storage
 	Incarnation string `json:"incarnation"` // that which may go; "*" for any, by --destroy-storage
 }
 
