@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -83,9 +82,6 @@ func (o order) run(lack func(string)) error {
 	if err != nil {
 		return err
 	}
-	// What is caught is reset to its default by exec; what the supervisor was
-	// told to ignore would stay ignored.
-	signal.Notify(make(chan os.Signal, 1))
 	if err := syscall.Exec(path, o.Command, o.Env); err != nil {
 		return fmt.Errorf("run %s: %w", path, err)
 	}

@@ -72,6 +72,8 @@ func serve(ctx context.Context, c Config) (upgrade bool, err error) {
 		cancel(err)
 		return false, errors.Join(err, g.Wait())
 	}
+	// Catching SIGHUP, not ignoring it, also lets the services have it: what is
+	// caught is back to its default after exec, what is ignored stays ignored.
 	signals := make(chan os.Signal, 16)
 	caught := []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP}
 	if os.Getpid() == 1 {
