@@ -111,12 +111,12 @@ func (m *Model) live(u *Unit) effect.Live {
 	return l
 }
 
-// host gives every unit directories of its own, as on machines of their own.
+// host gives every unit the directories that a machine agent as root would.
 func (m *Model) host(u *Unit) effect.Host {
-	dir := func(name string) string { return path.Join("/", name, u.name.Dashed()) }
+	dir := func(under string) string { return path.Join(under, u.name.Dashed()) }
 	return effect.Host{
-		Root: "/", Data: dir("data"), Config: dir("etc"), Run: dir("run"), Log: dir("log"),
-		Program: []string{"/bin/gantry", "charm-exec", string(m.builtin.Name), "run"}, Superuser: true, User: "root",
+		Root: "/", Data: dir("/var/lib/gantry/data"), Config: dir("/var/lib/gantry/config"), Run: dir("/run/gantry/unit"), Log: dir("/var/log/gantry"),
+		Program: []string{"/usr/bin/gantry", "charm-exec", string(m.builtin.Name), "run"}, Superuser: true, User: "root",
 	}
 }
 
