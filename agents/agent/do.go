@@ -89,13 +89,9 @@ func (u *unitLoop) unanswered(ctx context.Context, err error) error {
 
 // round journals that the desired effects changed.
 func (u *unitLoop) round(next unit.Answer) error {
-	rounds, hash := u.state.Journal.Rounds, unit.HashEffects(next.Desired)
-	if len(rounds) > 0 && rounds[len(rounds)-1].Desired == hash {
+	r, changed := u.state.NextRound(next.Desired)
+	if !changed {
 		return nil
-	}
-	r := unit.Round{At: u.state.Now, Desired: hash}
-	if u.state.Answer.For != "" {
-		r.Changed = unit.Changed(u.state.Answer.Desired, next.Desired)
 	}
 	return u.record(unit.Entry{Round: &r})
 }

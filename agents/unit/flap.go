@@ -23,6 +23,20 @@ type Round struct {
 	Changed []effect.ID `json:"changed,omitempty"` // effects that differ from the round before
 }
 
+// NextRound is the round that an answer begins, to be journaled before the
+// answer is carried out; ok is false where the effects are as they were.
+func (s State) NextRound(next effect.Desired) (r Round, ok bool) {
+	rounds, hash := s.Journal.Rounds, HashEffects(next)
+	if len(rounds) > 0 && rounds[len(rounds)-1].Desired == hash {
+		return Round{}, false
+	}
+	r = Round{At: s.Now, Desired: hash}
+	if s.Answer.For != "" {
+		r.Changed = Changed(s.Answer.Desired, next)
+	}
+	return r, true
+}
+
 // Flapping names the effects that alternate; none where the rounds are no
 // flapping. Only rounds of one generation within FlapWindow are compared: a
 // failover a month returns to the earlier Desired too.
