@@ -134,6 +134,34 @@ func (c cgroups) dirs(uuid string) []string {
 	return dirs
 }
 
+// lobbyName is a group beside those of the machines; no machine has such a UUID.
+const lobbyName = "LOBBY"
+
+// openLobby makes the groups for processes that serve machines from outside,
+// and returns their directories.
+func (c cgroups) openLobby() ([]string, error) {
+	dirs := c.dirs(lobbyName)
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("control group %s: %w", dir, err)
+		}
+	}
+	return dirs, nil
+}
+
+// openGroups opens groups for a process that will not see them any more.
+func openGroups(dirs []string) ([]*os.File, error) {
+	var open []*os.File
+	for _, dir := range dirs {
+		f, err := os.OpenFile(filepath.Join(dir, "cgroup.procs"), os.O_WRONLY, 0)
+		if err != nil {
+			return nil, fmt.Errorf("open control group: %w", err)
+		}
+		open = append(open, f)
+	}
+	return open, nil
+}
+
 func join(dirs []string, pid int) error {
 	for _, dir := range dirs {
 		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
@@ -243,7 +271,7 @@ func (c cgroups) machines() []string {
 	for _, h := range c.hierarchies {
 		entries, _ := os.ReadDir(filepath.Join(h.root, c.parent))
 		for _, e := range entries {
-			if e.IsDir() && !slices.Contains(uuids, e.Name()) {
+			if e.IsDir() && e.Name() != lobbyName && !slices.Contains(uuids, e.Name()) {
 				uuids = append(uuids, e.Name())
 			}
 		}

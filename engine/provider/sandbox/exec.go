@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,8 @@ import (
 // execOrders is a command for a running machine.
 type execOrders struct {
 	Machine process.Identity
-	Groups  []string
+	Groups  []string // that the command joins
+	Lobby   []string // that its parent, outside of the machine, waits in
 	Argv    []string
 }
 
@@ -32,16 +34,20 @@ func (p *Provider) Exec(ctx context.Context, uuid string, argv []string, stdio p
 	if len(argv) == 0 || !rec.Process.Alive() {
 		return fmt.Errorf("run %q in machine %s, which must run: %w", argv, uuid, model.ErrUnavailable)
 	}
+	lobby, err := p.groups.openLobby()
+	if err != nil {
+		return err
+	}
 	c, err := spawn(stageExec, func(cmd *exec.Cmd) {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = stdio.In, stdio.Out, stdio.Err
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's signals are the caller's
 	})
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = unix.Kill(-c.cmd.Process.Pid, unix.SIGKILL) })
+	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Signal(unix.SIGTERM) })
 	defer stop()
-	failed := c.command(execOrders{Machine: rec.Process, Groups: p.groups.dirs(uuid), Argv: argv})
+	failed := c.command(execOrders{Machine: rec.Process, Groups: p.groups.dirs(uuid), Lobby: lobby, Argv: argv})
 	err = c.cmd.Wait()
 	switch exit := (*exec.ExitError)(nil); {
 	case ctx.Err() != nil:
@@ -57,11 +63,20 @@ func (p *Provider) Exec(ctx context.Context, uuid string, argv []string, stdio p
 }
 
 // runExec enters a machine's namespaces and runs the command as its child: the
-// pid namespace takes effect for children only.
+// pid namespace takes effect for children only. It waits in the lobby, where
+// killing the machine does not reach it: were it to die before the command,
+// nobody might reap that, and a machine does not end before all of its
+// processes are reaped. For the same reason it ends by SIGTERM only.
 func runExec(o execOrders) error {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+	defer stop()
 	fd, err := o.Machine.Open()
 	if err != nil {
 		return fmt.Errorf("the machine has stopped: %w", err)
+	}
+	lobby, err := openGroups(o.Lobby)
+	if err != nil {
+		return err
 	}
 	if err := join(o.Groups, os.Getpid()); err != nil {
 		return err
@@ -77,8 +92,16 @@ func runExec(o execOrders) error {
 	if err := os.Setenv("PATH", searchPath); err != nil {
 		return err
 	}
-	cmd := exec.Command(o.Argv[0], o.Argv[1:]...)
+	cmd := exec.CommandContext(ctx, o.Argv[0], o.Argv[1:]...)
 	cmd.Env, cmd.Dir = environ(), "/"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for _, group := range lobby {
+		if _, err := group.WriteString("0"); err != nil {
+			return fmt.Errorf("leave the machine's control group: %w", errors.Join(err, cmd.Cancel(), cmd.Wait()))
+		}
+	}
+	return cmd.Wait()
 }

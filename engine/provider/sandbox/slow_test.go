@@ -78,21 +78,21 @@ func TestSlowDebianBaseAndPackageLayer(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	for argv, want := range map[string]string{
-		"/usr/lib/postgresql/15/bin/postgres --version":      "(PostgreSQL) 15.",
-		"patroni --version":                                  "patroni ",
-		"hostname":                                           "pg-0",
-		"ls /etc/postgresql":                                 "",
-		"pgrep postgres || true":                             "",
-		"stat -c %U /var/lib/postgresql":                     "postgres",
-		"apt-get update -q":                                  "Reading package lists",
-		"apt-get install -y -q --no-install-recommends less": "Setting up less",
+	for _, c := range []struct{ script, want string }{
+		{"/usr/lib/postgresql/15/bin/postgres --version", "(PostgreSQL) 15."},
+		{"patroni --version", "patroni "},
+		{"hostname", "pg-0"},
+		{"ls /etc/postgresql", ""},
+		{"pgrep postgres || true", ""},
+		{"stat -c %U /var/lib/postgresql", "postgres"},
+		{"apt-get update -q", "Reading package lists"},
+		{"apt-get install -y -q --no-install-recommends less", "Setting up less"},
 	} {
 		start := time.Now()
-		if out := run(ctx, t, p, "m2", "sh", "-c", argv); !strings.Contains(out, want) || want == "" && out != "" {
-			t.Errorf("%s said %q, want %q", argv, out, want)
+		if out := run(ctx, t, p, "m2", "sh", "-c", c.script); !strings.Contains(out, c.want) || c.want == "" && out != "" {
+			t.Errorf("%s said %q, want %q", c.script, out, c.want)
 		}
-		t.Logf("%s: %v", argv, time.Since(start).Round(time.Millisecond))
+		t.Logf("%s: %v", c.script, time.Since(start).Round(time.Millisecond))
 	}
 	layers, err := filepath.Glob(filepath.Join(dir, "cache/layers/*"))
 	if err != nil || len(layers) != 3 {
