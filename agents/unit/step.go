@@ -58,6 +58,8 @@ func look(s State) view {
 		v.diff.Steps = slices.DeleteFunc(v.diff.Steps, func(s effect.Step) bool { return !s.Undoes() })
 		v.diff.Obstacles = nil
 	}
+	// A task that is running is open in the journal, as one that was cut short.
+	v.diff.Obstacles = slices.DeleteFunc(v.diff.Obstacles, func(o effect.Obstacle) bool { return v.busy(o.ID) })
 	for _, step := range v.diff.Steps {
 		v.open[step.Name()] = true
 	}

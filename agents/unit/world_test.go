@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -323,7 +324,15 @@ func (w *world) change(f func(*effect.Spec, *effect.Live)) {
 func (w *world) host() string {
 	services := map[effect.ID]string{}
 	for id, p := range w.running {
-		services[id] = fmt.Sprint(p.Running, p.Spec, w.loaded[id])
+		services[id] = fmt.Sprint(p.Running, p.Spec)
+	}
+	for _, svc := range w.state.Answer.Desired.Services {
+		for _, file := range slices.Concat(svc.RestartOn, svc.ReloadOn) {
+			if w.running[svc.ID].PID == 0 {
+				continue // what a process that is gone had read says nothing
+			}
+			services[svc.ID] += fmt.Sprint(" ", file, "=", w.loaded[svc.ID]["/"+strings.TrimPrefix(string(file), "file/")])
+		}
 	}
 	b, err := json.Marshal([]any{w.files, w.volumes, w.packages, services, w.tasks})
 	if err != nil {
