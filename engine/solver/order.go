@@ -1,8 +1,11 @@
 package solver
 
 import (
+	"slices"
+
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
 // order advances the open order of an application when every living unit has
@@ -19,7 +22,7 @@ func (p *problem) order(a state.Application, units []state.Unit) {
 		}
 		asked++
 		r := p.seen.Reports[u.Ref()]
-		if !r.Settled || r.Serial < o.ModifyIndex || r.Reached != o.StageName() {
+		if !p.rests(a, r) || r.Serial < o.ModifyIndex || r.Reached != o.StageName() {
 			return
 		}
 	}
@@ -27,4 +30,14 @@ func (p *problem) order(a state.Application, units []state.Unit) {
 		p.emit(o.Cause, state.AdvanceOrder{Model: a.Model, Application: a.Name, ID: o.ID, From: o.Stage},
 			state.Key{Table: state.OrderTable, Model: a.Model, ID: string(a.Name) + ":" + o.ID})
 	}
+}
+
+// rests reports whether a unit has settled, or does nothing but ask for turns
+// that wait for the very order: each would wait for the other for ever.
+func (p *problem) rests(a state.Application, r effect.Report) bool {
+	if r.Settled {
+		return true
+	}
+	waits := func(ask effect.Turn) bool { return !p.mayTurn(a, ask.Name) }
+	return r.Answered && len(r.Doing) == 0 && slices.ContainsFunc(r.Asks, waits)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -30,9 +31,10 @@ type world struct {
 	s        state.State
 	seen     *Observed
 	dirty    Dirty
-	log      []state.Command                            // everything that was applied
-	dead     map[state.MachineRef]bool                  // machines whose agents do nothing
-	reaction func(effect.Intent, *effect.Report)        // what a unit does beside settling
+	changed  []state.Key                                 // by the last command; nil where it was refused
+	log      []state.Command                             // everything that was applied
+	dead     map[state.MachineRef]bool                   // machines whose agents do nothing
+	reaction func(effect.Intent, *effect.Report)         // what a unit does beside settling
 	watch    func(before, after state.State, solve bool) // sees every step
 }
 
@@ -76,6 +78,9 @@ func (w *world) apply(c state.Command) (state.Result, error) {
 	c.Version, c.Now = state.FormatVersion, w.seen.Now
 	next, result, err := w.s.Apply(c)
 	w.s = next
+	if w.changed = result.Changed; err == nil && w.changed == nil {
+		w.changed = []state.Key{}
+	}
 	w.log = append(w.log, c)
 	w.dirty.Merge(DirtyOf(w.s, result.Changed))
 	if w.watch != nil {
@@ -183,7 +188,7 @@ func (w *world) report(u state.Unit) bool {
 		w.reaction(intent, &r)
 	}
 	old := w.seen.Reports[ref]
-	if fmt.Sprint(old) == fmt.Sprint(r) {
+	if reflect.DeepEqual(old, r) {
 		return false
 	}
 	w.dirty.Merge(w.seen.Take(testModel, r))
