@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -83,10 +82,12 @@ func groupRoots() []string {
 
 // settle makes the namespaces that Alone started this process in a host.
 func settle(network bool) error {
-	// A hierarchy that takes no process yet, as cpuset, holds no machine either.
-	groups := slices.DeleteFunc(strings.Split(os.Getenv(aloneMark), ":"), func(g string) bool {
-		return os.WriteFile(filepath.Join(g, "cgroup.procs"), []byte("0"), 0) != nil
-	})
+	groups := strings.Split(os.Getenv(aloneMark), ":")
+	for _, g := range groups {
+		// A hierarchy that takes no process yet, as cpuset, holds no machine
+		// either.
+		_ = os.WriteFile(filepath.Join(g, "cgroup.procs"), []byte("0"), 0)
+	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
