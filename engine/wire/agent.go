@@ -20,7 +20,7 @@ type Agents interface {
 	// already, the answer is its id and nothing is changed.
 	PutSecret(ctx context.Context, s effect.NewSecret) (id string, err error)
 	// ReadSecrets opens secrets that the unit owns or was granted.
-	ReadSecrets(ctx context.Context, u model.UnitName, refs []SecretAt) ([]OpenSecret, error)
+	ReadSecrets(ctx context.Context, u model.UnitName, refs []effect.SecretAt) ([]effect.OpenSecret, error)
 	// OpenClaim reserves an application task for the leader; the answer is the
 	// claim's token.
 	OpenClaim(ctx context.Context, c effect.Claim) (token uint64, err error)
@@ -44,18 +44,6 @@ type AgentStream interface {
 // Artifacts hands out the charms that a machine's units are made with.
 type Artifacts interface {
 	FetchCharm(ctx context.Context, revision string, to io.Writer) error
-}
-
-// SecretAt is one revision of a secret; 0 is the current one.
-type SecretAt struct {
-	ID       string
-	Revision int
-}
-
-// OpenSecret is a secret with its bytes.
-type OpenSecret struct {
-	SecretAt
-	Fields map[string][]byte
 }
 
 type agentServer struct {
@@ -117,9 +105,9 @@ func (s agentServer) ReadSecrets(ctx context.Context, r *pb.ReadSecretsRequest) 
 	if err != nil {
 		return nil, err
 	}
-	refs := make([]SecretAt, 0, len(r.Secrets))
+	refs := make([]effect.SecretAt, 0, len(r.Secrets))
 	for _, ref := range r.Secrets {
-		refs = append(refs, SecretAt{ID: ref.Id, Revision: int(ref.Revision)})
+		refs = append(refs, effect.SecretAt{ID: ref.Id, Revision: int(ref.Revision)})
 	}
 	opened, err := s.api.ReadSecrets(ctx, u, refs)
 	if err != nil {

@@ -76,7 +76,7 @@ func (c *AgentClient) PutSecret(ctx context.Context, s effect.NewSecret) (string
 }
 
 // ReadSecrets implements Agents.
-func (c *AgentClient) ReadSecrets(ctx context.Context, u model.UnitName, refs []SecretAt) ([]OpenSecret, error) {
+func (c *AgentClient) ReadSecrets(ctx context.Context, u model.UnitName, refs []effect.SecretAt) ([]effect.OpenSecret, error) {
 	request := &pb.ReadSecretsRequest{Unit: u.String()}
 	for _, ref := range refs {
 		request.Secrets = append(request.Secrets, &pb.SecretAt{Id: ref.ID, Revision: uint32(ref.Revision)})
@@ -85,9 +85,9 @@ func (c *AgentClient) ReadSecrets(ctx context.Context, u model.UnitName, refs []
 	if err != nil {
 		return nil, err
 	}
-	opened := make([]OpenSecret, 0, len(r.Secrets))
+	opened := make([]effect.OpenSecret, 0, len(r.Secrets))
 	for _, s := range r.Secrets {
-		opened = append(opened, OpenSecret{SecretAt: SecretAt{ID: s.Id, Revision: int(s.Revision)}, Fields: s.Fields})
+		opened = append(opened, effect.OpenSecret{SecretAt: effect.SecretAt{ID: s.Id, Revision: int(s.Revision)}, Fields: s.Fields})
 	}
 	return opened, nil
 }

@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/operator"
+)
+
+// tokenLife is how long a machine has to join; a host agent that asks anew is
+// given another token.
+const tokenLife = time.Hour
+
+// Wanted sends the machines that a host agent is to make, now and after every
+// change of them.
+func (s *Service) Wanted(ctx context.Context, provider string, send func(effect.Wanted) error) error {
+	who, err := caller(ctx, Host, "")
+	if err != nil {
+		return err
+	}
+	tokens := map[string]string{}
+	var last effect.Wanted
+	for sent := false; ; sent = true {
+		st := s.log.State()
+		wanted := wantedOf(st, provider)
+		for i, m := range wanted.Machines {
+			if _, joined := st.Agent(m.UUID); joined || m.Life == model.Dead {
+				continue
+			}
+			if tokens[m.UUID] == "" {
+				if tokens[m.UUID], err = s.issue(ctx, who, m.UUID); err != nil {
+					return err
+				}
+			}
+			wanted.Machines[i].Token = tokens[m.UUID]
+		}
+		if !sent || !reflect.DeepEqual(wanted, last) {
+			if err := send(wanted); err != nil {
+				return err
+			}
+			last = wanted
+		}
+		if _, _, err := s.log.Changes(ctx, st.Index()); err != nil {
+			return err
+		}
+	}
+}
+
+// issue makes a token for a machine and makes its hash known.
+func (s *Service) issue(ctx context.Context, who Identity, uuid string) (string, error) {
+	token, hash, err := s.c.Authority.IssueToken(uuid)
+	if err != nil {
+		return "", err
+	}
+	_, err = s.said(ctx, who, state.AddToken{Hash: hash, Machine: uuid, Expires: s.c.Now().Add(tokenLife)})
+	return token, err
+}
+
+func wantedOf(st state.State, provider string) effect.Wanted {
+	var w effect.Wanted
+	for _, m := range st.Models() {
+		if provider != "" && m.Provider != provider {
+			continue
+		}
+		for _, machine := range st.Machines(m.Name) {
+			w.Machines = append(w.Machines, effect.WantedMachine{
+				UUID: machine.UUID, Model: m.Name, Name: machine.Name, Life: machine.Life, Base: machine.Base,
+				Constraints: machine.Constraints, Packages: machine.Packages, Shared: sharedOn(st, machine),
+			})
+		}
+		for _, u := range st.ModelUnits(m.Name) {
+			host, ok := st.Machine(state.MachineRef{Model: m.Name, Machine: u.Machine})
+			if ok && host.Address != "" && u.Life != model.Dead {
+				w.Names = append(w.Names, effect.HostName{Name: u.Name.Dashed() + "." + string(m.Name) + ".gantry", Address: host.Address})
+			}
+		}
+	}
+	slices.SortFunc(w.Machines, func(a, b effect.WantedMachine) int { return compare(a.UUID, b.UUID) })
+	slices.SortFunc(w.Names, func(a, b effect.HostName) int { return compare(a.Name, b.Name) })
+	return w
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// sharedOn is what the applications with units on a machine share.
+func sharedOn(st state.State, m state.Machine) []effect.SharedDirectory {
+	shared := map[string]effect.SharedDirectory{}
+	for _, u := range st.UnitsOn(m.Ref()) {
+		a, ok := st.Application(u.Ref().Application())
+		if !ok {
+			continue
+		}
+		c, _ := st.CharmOf(a)
+		for _, d := range c.Shared {
+			shared[string(a.Name)+"/"+d.Name] = effect.SharedDirectory{Application: a.Name, Name: d.Name, Path: d.Path}
+		}
+	}
+	var list []effect.SharedDirectory
+	for _, key := range slices.Sorted(maps.Keys(shared)) {
+		list = append(list, shared[key])
+	}
+	return list
+}
+
+// machineOf finds a machine of which a host agent speaks.
+func (s *Service) machineOf(ctx context.Context, uuid string) (Identity, state.Machine, error) {
+	who, err := caller(ctx, Host, "")
+	if err != nil {
+		return who, state.Machine{}, err
+	}
+	m, ok := s.log.State().MachineByUUID(uuid)
+	if !ok {
+		return who, m, fmt.Errorf("machine %s: %w", uuid, model.ErrNotFound)
+	}
+	return who, m, nil
+}
+
+// MachineReady records where a machine is reached.
+func (s *Service) MachineReady(ctx context.Context, uuid string, address netip.Addr, network netip.Prefix) error {
+	who, m, err := s.machineOf(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	var ops []state.Op
+	if w, ok := s.log.State().Model(m.Model); ok && w.CIDR != network.String() {
+		ops = append(ops, state.SetNetwork{Model: m.Model, CIDR: network.String()})
+	}
+	if m.Address != address.String() || m.State != state.MachineReady {
+		ops = append(ops, state.MachineJoined{Model: m.Model, Machine: m.Name, Address: address.String(), Hardware: m.Hardware})
+	}
+	s.c.Live.Progress(m.Ref(), "")
+	if len(ops) == 0 {
+		return nil
+	}
+	_, err = s.said(ctx, who, ops...)
+	return err
+}
+
+// MachineLost records that a machine does not run.
+func (s *Service) MachineLost(ctx context.Context, uuid, reason string) error {
+	who, m, err := s.machineOf(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	s.c.Live.Progress(m.Ref(), reason)
+	_, err = s.said(ctx, who, state.MachineDown{Model: m.Model, Machine: m.Name})
+	return err
+}
+
+// MachineGone records that a machine was destroyed.
+func (s *Service) MachineGone(ctx context.Context, uuid string, _ []string) error {
+	who, m, err := s.machineOf(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	s.c.Live.Progress(m.Ref(), "")
+	_, err = s.said(ctx, who, state.MachineGone{Model: m.Model, Machine: m.Name})
+	return err
+}
+
+// MachineProgress says how far a machine's making is.
+func (s *Service) MachineProgress(ctx context.Context, uuid, text string) error {
+	_, m, err := s.machineOf(ctx, uuid)
+	if err != nil {
+		return err
+	}
+	s.c.Live.Progress(m.Ref(), text)
+	return nil
+}
+
+// Redeem answers a token with a certificate for its machine, once: the token
+// is spent and the certificate made known in one entry.
+func (s *Service) Redeem(ctx context.Context, secret string, csr []byte) (operator.Credential, error) {
+	who, err := caller(ctx, Join, "")
+	if err != nil {
+		return operator.Credential{}, err
+	}
+	certificate, fingerprint, err := s.c.Authority.SignMachine(csr, who.Name)
+	if err != nil {
+		return operator.Credential{}, err
+	}
+	_, err = s.said(ctx, who, state.RedeemToken{Hash: HashToken(secret), Machine: who.Name, Certificate: fingerprint})
+	if err != nil {
+		return operator.Credential{}, err
+	}
+	return operator.Credential{Certificate: certificate, CA: s.c.Authority.PEM()}, nil
+}
+
+// HashToken is how a token's secret is known to the controller.
+func HashToken(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}

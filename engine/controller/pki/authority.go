@@ -1,0 +1,215 @@
+package pki
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// The lifetimes of certificates. Backdated covers clocks that are behind.
+const (
+	authorityLife = 10 * 365 * 24 * time.Hour
+	identityLife  = 365 * 24 * time.Hour
+	backdated     = time.Hour
+)
+
+// Kind is what bears a certificate.
+type Kind string
+
+// The kinds of bearer.
+const (
+	User       Kind = "user"       // an operator, by name
+	Agent      Kind = "agent"      // of a machine, by its UUID
+	Host       Kind = "host"       // a host agent, by its id
+	Controller Kind = "controller" // by its id; serves, and is a member
+	Joiner     Kind = "join"       // the bearer of a token: may redeem it
+)
+
+// Authority signs certificates.
+type Authority struct {
+	certificate *x509.Certificate
+	key         crypto.Signer
+	pem         []byte
+}
+
+// OpenAuthority reads the CA in dir, ca.crt and ca.key, or makes it.
+func OpenAuthority(dir string, now time.Time) (*Authority, error) {
+	certificate, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return newAuthority(dir, now)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the authority: %w", err)
+	}
+	key, err := os.ReadFile(filepath.Join(dir, "ca.key"))
+	if err != nil {
+		return nil, fmt.Errorf("read the authority's key: %w", err)
+	}
+	a := &Authority{pem: certificate}
+	if a.certificate, err = parseCertificate(certificate); err != nil {
+		return nil, fmt.Errorf("authority in %s: %w", dir, err)
+	}
+	if a.key, err = parseKey(key); err != nil {
+		return nil, fmt.Errorf("authority in %s: %w", dir, err)
+	}
+	return a, nil
+}
+
+// newAuthority writes the key before the certificate, whose presence says that
+// both are there.
+func newAuthority(dir string, now time.Time) (*Authority, error) {
+	key, keyPEM, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber:          serial(),
+		Subject:               pkix.Name{CommonName: "gantry authority"},
+		NotBefore:             now.Add(-backdated),
+		NotAfter:              now.Add(authorityLife),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		MaxPathLenZero:        true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("make the authority: %w", err)
+	}
+	a := &Authority{key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	if a.certificate, err = x509.ParseCertificate(der); err != nil {
+		return nil, fmt.Errorf("make the authority: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the authority: %w", err)
+	}
+	return a, errors.Join(WriteFile(filepath.Join(dir, "ca.key"), keyPEM), WriteFile(filepath.Join(dir, "ca.crt"), a.pem))
+}
+
+// PEM is the authority's certificate.
+func (a *Authority) PEM() []byte { return a.pem }
+
+// Pool holds the authority alone.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.certificate)
+	return pool
+}
+
+// Sign certifies the key of a certificate request, whatever else the request
+// says, for a bearer. The fingerprint is Fingerprint's.
+func (a *Authority) Sign(csr []byte, kind Kind, name string, now time.Time, life time.Duration) (certificate []byte, fingerprint string, err error) {
+	block, _ := pem.Decode(csr)
+	if block == nil || block.Type != "CERTIFICATE REQUEST" {
+		return nil, "", fmt.Errorf("certificate request of %s %s: not PEM: %w", kind, name, model.ErrInvalid)
+	}
+	request, err := x509.ParseCertificateRequest(block.Bytes)
+	if err == nil {
+		err = request.CheckSignature()
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("certificate request of %s %s: %w: %w", kind, name, err, model.ErrInvalid)
+	}
+	return a.sign(request.PublicKey, kind, name, now, life)
+}
+
+// Issue makes a key and certifies it, for those who start with a file or a
+// token instead of a request.
+func (a *Authority) Issue(kind Kind, name string, now time.Time, life time.Duration) (key, certificate []byte, fingerprint string, err error) {
+	private, key, err := newKey()
+	if err != nil {
+		return nil, nil, "", err
+	}
+	certificate, fingerprint, err = a.sign(private.Public(), kind, name, now, life)
+	return key, certificate, fingerprint, err
+}
+
+func (a *Authority) sign(public crypto.PublicKey, kind Kind, name string, now time.Time, life time.Duration) ([]byte, string, error) {
+	if life == 0 {
+		life = identityLife
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(),
+		Subject:      pkix.Name{CommonName: string(kind) + "/" + name},
+		URIs:         []*url.URL{{Scheme: "gantry", Opaque: string(kind) + "/" + name}},
+		NotBefore:    now.Add(-backdated),
+		NotAfter:     now.Add(life),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	if kind == Controller {
+		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
+		template.DNSNames = []string{ServerName}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, public, a.key)
+	if err != nil {
+		return nil, "", fmt.Errorf("sign for %s %s: %w", kind, name, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), fingerprint(der), nil
+}
+
+// ServerName is the name in every controller's certificate.
+const ServerName = "controller.gantry"
+
+func newKey() (*ecdsa.PrivateKey, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode a key: %w", err)
+	}
+	return key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+func serial() *big.Int {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b) // never fails
+	return new(big.Int).SetBytes(b)
+}
+
+func parseCertificate(text []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("certificate is not PEM: %w", model.ErrInvalid)
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+func parseKey(text []byte) (crypto.Signer, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("key is not PEM: %w", model.ErrInvalid)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("key cannot sign: %w", model.ErrInvalid)
+	}
+	return signer, nil
+}
+
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
