@@ -44,7 +44,7 @@ func Alone(network bool) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL}
 	err := cmd.Run()
 	for _, g := range groups {
-		_ = unix.Rmdir(g)
+		removeGroups(g)
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		os.Exit(max(exit.ExitCode(), 1))
@@ -66,6 +66,18 @@ func testGroups() []string {
 		}
 	}
 	return groups
+}
+
+// removeGroups removes a group and what tests that did not end left below it;
+// their processes are gone with the first.
+func removeGroups(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			removeGroups(filepath.Join(dir, e.Name()))
+		}
+	}
+	_ = unix.Rmdir(dir)
 }
 
 func groupRoots() []string {

@@ -14,8 +14,8 @@ import (
 func TestMain(m *testing.M) {
 	Init()
 	providertest.Init()
+	createAndDie() // on the host that a test already has
 	providertest.Alone(os.Getenv(slow) == "")
-	createAndDie()
 	os.Exit(m.Run())
 }
 
