@@ -82,7 +82,7 @@ func (m *Model) round(u *Unit) bool {
 			return true
 		}
 	}
-	m.release(u, now.diff)
+	m.release(u)
 	return changed
 }
 

@@ -54,12 +54,14 @@ func (m *Model) holders(turn string) int {
 }
 
 // release takes back the turns of a unit that is settled, once Clear holds.
-func (m *Model) release(u *Unit, d effect.Difference) {
+func (m *Model) release(u *Unit) {
+	if !u.settled {
+		return
+	}
 	facts := m.factsOf(u)
 	u.grants = slices.DeleteFunc(slices.Clone(u.grants), func(g effect.Grant) bool {
 		turn := u.holding[g.Turn]
-		needed := slices.ContainsFunc(d.Steps, func(s effect.Step) bool { return s.Turn != nil && s.Turn.Name == g.Turn })
-		return !needed && len(d.Steps) == 0 && (turn.Clear == "" || facts[turn.Clear].Value == "true")
+		return turn.Clear == "" || facts[turn.Clear].Value == "true"
 	})
 }
 
