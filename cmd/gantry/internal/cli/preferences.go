@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// defaultModel is where commands work that nothing else sends elsewhere.
+const defaultModel model.ModelName = "default"
+
+// preferences are what the client remembers between commands.
+type preferences struct {
+	Model model.ModelName `json:"model,omitempty"`
+}
+
+// currentModel is the model that --model, GANTRY_MODEL or switch named.
+func (sh *shell) currentModel() (model.ModelName, error) {
+	if text := firstOf(sh.flags.model, sh.Getenv("GANTRY_MODEL")); text != "" {
+		return model.ParseModelName(text)
+	}
+	p, err := sh.preferences()
+	if err != nil || p.Model == "" {
+		return defaultModel, err
+	}
+	return p.Model, nil
+}
+
+func (sh *shell) preferencesPath() (string, error) {
+	dir := sh.Getenv("XDG_CONFIG_HOME")
+	if dir == "" {
+		home := sh.Getenv("HOME")
+		if home == "" {
+			return "", errors.New("neither XDG_CONFIG_HOME nor HOME is set: name the model with --model")
+		}
+		dir = filepath.Join(home, ".config")
+	}
+	return filepath.Join(dir, "gantry", "client.json"), nil
+}
+
+func (sh *shell) preferences() (p preferences, err error) {
+	path, err := sh.preferencesPath()
+	if err != nil {
+		return preferences{}, nil //nolint:nilerr // without a place for it nothing was remembered
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("read preferences: %w", err)
+	}
+	if err := json.Unmarshal(b, &p); err != nil {
+		return p, fmt.Errorf("preferences %s: %w; remove the file, or name the model with --model", path, err)
+	}
+	return p, nil
+}
+
+func (sh *shell) savePreferences(p preferences) error {
+	path, err := sh.preferencesPath()
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(p, "", "\t")
+	if err != nil {
+		return fmt.Errorf("encode preferences: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("save preferences: %w", err)
+	}
+	next := path + ".new"
+	if err := os.WriteFile(next, append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("save preferences: %w", err)
+	}
+	return os.Rename(next, path)
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// Config is what the commands work with. The zero value of each field takes
+// the process's own.
+type Config struct {
+	Version     string
+	Stdin       io.Reader
+	Stdout      io.Writer
+	Stderr      io.Writer
+	Getenv      func(string) string
+	Now         func() time.Time
+	ContextPath func() string    // the context file where neither --context nor GANTRY_CONTEXT names one
+	Extra       []*cobra.Command // commands that are not the client's, such as up
+}
+
+func (c Config) withDefaults() Config {
+	if c.Stdin == nil {
+		c.Stdin = os.Stdin
+	}
+	if c.Stdout == nil {
+		c.Stdout = os.Stdout
+	}
+	if c.Stderr == nil {
+		c.Stderr = os.Stderr
+	}
+	if c.Getenv == nil {
+		c.Getenv = os.Getenv
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Version == "" {
+		c.Version = "unknown"
+	}
+	return c
+}
+
+// The groups that help lists commands in. Commands given as Extra may name
+// them as their GroupID.
+const (
+	GroupControl = "control"
+	GroupChange  = "change"
+	GroupLook    = "look"
+	GroupOperate = "operate"
+	GroupPlace   = "place"
+)
+
+// New makes the root command with all commands under it.
+func New(c Config) *cobra.Command {
+	sh := &shell{Config: c.withDefaults()}
+	root := &cobra.Command{
+		Use:   "gantry",
+		Short: "Declare applications and relations; Gantry brings them up and keeps them so",
+		Long: `Gantry runs applications from charms on machines, as a model declares them.
+
+Exit codes: 0 done, 1 failed, 2 a plan has changes, 3 refused by policy, 4 timeout.`,
+		Args:              noCommand,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return sh.check() },
+	}
+	root.AddGroup(
+		&cobra.Group{ID: GroupControl, Title: "Start and stop:"},
+		&cobra.Group{ID: GroupChange, Title: "Change a model:"},
+		&cobra.Group{ID: GroupLook, Title: "Look:"},
+		&cobra.Group{ID: GroupOperate, Title: "Operate:"},
+		&cobra.Group{ID: GroupPlace, Title: "Models and machines:"},
+	)
+	sh.register(root.PersistentFlags())
+	root.SetIn(sh.Stdin)
+	root.SetOut(sh.Stdout)
+	root.SetErr(sh.Stderr)
+	root.SetFlagErrorFunc(flagError)
+	for _, group := range commands {
+		for _, construct := range group.commands {
+			cmd := construct(sh)
+			cmd.GroupID = group.id
+			root.AddCommand(cmd)
+		}
+	}
+	root.AddCommand(newVersion(sh), newDocs(sh))
+	root.AddCommand(c.Extra...)
+	return root
+}
+
+// commands are all of the client's, by group, in the order of their work.
+var commands = []struct {
+	id       string
+	commands []func(*shell) *cobra.Command
+}{
+	{GroupChange, []func(*shell) *cobra.Command{
+		newApply, newPlan, newDeploy, newConfig, newIntegrate, newRemoveRelation,
+	}},
+	{GroupLook, []func(*shell) *cobra.Command{
+		newStatus, newShowUnit, newShowApplication, newWait,
+	}},
+	{GroupOperate, []func(*shell) *cobra.Command{
+		newRun, newShowOperation, newOperations, newOrder,
+	}},
+}
+
+// noCommand refuses a word that is no command.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(append(known, c.Name()), c.Aliases...)
+		}
+	}
+	return fmt.Errorf("%s has no command %q%s; see %s --help: %w",
+		cmd.CommandPath(), args[0], model.DidYouMean(args[0], known), cmd.CommandPath(), model.ErrInvalid)
+}
+
+// flagError names the nearest flag and the command's help.
+func flagError(cmd *cobra.Command, err error) error {
+	hint := ""
+	if word, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		hint = model.DidYouMean(word, known)
+	}
+	return fmt.Errorf("%s: %w%s; see %s --help: %w", cmd.CommandPath(), err, hint, cmd.CommandPath(), model.ErrInvalid)
+}
