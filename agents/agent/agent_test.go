@@ -40,6 +40,7 @@ type machine struct {
 	controller *controller
 	supervisor *supervisor
 	charm      charm
+	config     func(*agent.Config)
 	stop       context.CancelFunc
 	ended      chan error
 }
@@ -60,6 +61,9 @@ func (m *machine) start() {
 		Facts:     func() effect.HostFacts { return effect.HostFacts{Hostname: "m-0"} },
 		Superuser: os.Geteuid() == 0, Jitter: func() float64 { return 0.5 },
 		Logger: slog.New(slog.NewTextHandler(m.t.Output(), nil)),
+	}
+	if m.config != nil {
+		m.config(&config)
 	}
 	go func() { m.ended <- agent.Run(ctx, config) }()
 }

@@ -21,23 +21,21 @@ const (
 	maxLogLine  = 8 << 10
 )
 
-// tailLogs sends what services write. It begins at the end of a log that it
-// has not seen, unless the unit is new.
+// tailLogs sends what services write, of a unit that was there before the
+// agent started only what is written from then on.
 func (a *agent) tailLogs(ctx context.Context) error {
 	tails := map[string]*logTail{}
 	var waiting []effect.LogLine
-	first := true
 	for {
 		if err := pause(ctx, logInterval); err != nil {
 			return err
 		}
 		for _, u := range a.all() {
-			for _, line := range u.newLines(tails, first) {
+			for _, line := range u.newLines(tails) {
 				line.Machine = a.Machine
 				waiting = append(waiting, line)
 			}
 		}
-		first = false
 		waiting = waiting[max(0, len(waiting)-maxLogLines):]
 		if len(waiting) > 0 && a.link.send(effect.Upward{Logs: waiting}) == nil {
 			waiting = nil
@@ -52,20 +50,16 @@ type logTail struct {
 }
 
 // newLines reads what the unit's services have written since the last look.
-func (u *unitLoop) newLines(tails map[string]*logTail, skip bool) []effect.LogLine {
-	paths, err := filepath.Glob(filepath.Join(u.agent.Dirs.host(u.name).Log, "*.log"))
-	if err != nil {
-		return nil
-	}
+func (u *unitLoop) newLines(tails map[string]*logTail) []effect.LogLine {
 	var lines []effect.LogLine
-	for _, path := range paths {
+	for _, path := range u.logFiles() {
 		t := tails[path]
 		if t == nil {
-			t = &logTail{}
-			tails[path] = t
-			if info, err := os.Stat(path); err == nil && skip {
-				t.file, t.offset = info, info.Size()
+			t = &logTail{file: u.oldLogs[path]}
+			if t.file != nil {
+				t.offset = t.file.Size()
 			}
+			tails[path] = t
 		}
 		text, err := t.read(path)
 		if err != nil {
@@ -74,6 +68,24 @@ func (u *unitLoop) newLines(tails map[string]*logTail, skip bool) []effect.LogLi
 		lines = append(lines, logLines(u.name, strings.TrimSuffix(filepath.Base(path), ".log"), text)...)
 	}
 	return lines
+}
+
+func (u *unitLoop) logFiles() []string {
+	paths, err := filepath.Glob(filepath.Join(u.agent.Dirs.host(u.name).Log, "*.log"))
+	if err != nil {
+		return nil // only a malformed pattern fails
+	}
+	return paths
+}
+
+// noteLogs remembers how long the logs are of a unit that was there before.
+func (u *unitLoop) noteLogs() {
+	u.oldLogs = map[string]fs.FileInfo{}
+	for _, path := range u.logFiles() {
+		if info, err := os.Stat(path); err == nil {
+			u.oldLogs[path] = info
+		}
+	}
 }
 
 // read returns whole lines that are new. A file of another identity, or that

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
@@ -33,7 +34,8 @@ type unitLoop struct {
 	secrets *secretCache
 	group   *errgroup.Group
 	timer   *time.Timer
-	broken  error // the journal cannot be written: the agent ends and is started again
+	oldLogs map[string]fs.FileInfo // as they were when the agent started
+	broken  error                  // the journal cannot be written: the agent ends and is started again
 	gone    bool
 
 	mu       sync.Mutex
@@ -64,7 +66,11 @@ func openUnit(a *agent, path string) (*unitLoop, error) {
 	if j.Intent.Hash == "" {
 		return nil, file.Remove()
 	}
-	return newUnit(a, file, j)
+	u, err := newUnit(a, file, j)
+	if err == nil {
+		u.noteLogs()
+	}
+	return u, err
 }
 
 // makeUnit begins the journal of a new unit with its first intent.
