@@ -332,3 +332,44 @@ func BenchmarkFirstAnswer(b *testing.B) {
 		h.Close()
 	}
 }
+
+func TestACharmsProcessEndsThoughItsAgentWasKilled(t *testing.T) {
+	if dir := os.Getenv("GANTRY_TEST_AGENT"); dir != "" {
+		agentToBeKilled(t, dir)
+	}
+	dir := publicDir(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := exec.Command(self, "-test.run", "^"+t.Name()+"$")
+	agent.Env = append(os.Environ(), "GANTRY_TEST_AGENT="+dir, "TMPDIR="+dir)
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := waitForPID(t, filepath.Join(dir, "pid"))
+	if !running(pid) {
+		t.Fatal("the charm's process did not run")
+	}
+	if err := agent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = agent.Wait()
+	for deadline := time.Now().Add(5 * time.Second); running(pid); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the charm's process %d lives on", pid)
+		}
+	}
+}
+
+// agentToBeKilled asks a charm, says which process answered, and waits.
+func agentToBeKilled(t *testing.T, dir string) {
+	answer := strings.Fields(ask(t, newHost(t), map[string]any{"do": "whoami"}))
+	if err := os.WriteFile(filepath.Join(dir, "pid.new"), []byte(answer[1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, "pid.new"), filepath.Join(dir, "pid")); err != nil {
+		t.Fatal(err)
+	}
+	select {}
+}

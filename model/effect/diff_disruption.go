@@ -14,10 +14,10 @@ type Disruption struct {
 	Turns    []string `json:"turns,omitempty"` // asked for
 }
 
-// Disrupted sums up steps.
-func Disrupted(steps []Step) Disruption {
+// Disruption sums up the steps.
+func (diff Difference) Disruption() Disruption {
 	var d Disruption
-	for _, s := range steps {
+	for _, s := range diff.Steps {
 		switch {
 		case s.Destroys:
 			d.Destroys = append(d.Destroys, s.ID)

@@ -20,9 +20,10 @@ type ServiceState struct {
 	Process string `json:"process"` // Service.Process of what it was started with
 }
 
-// Expect is what there is once a step is done, if all goes as it should: the
-// package is installed, the service runs, the Yields hold.
-func Expect(o Observed, s Step) Observed {
+// After is what there is once a step is done, if all goes as it should: the
+// package is installed, the service runs, the Yields hold. Plans and
+// simulations go by it where no twin knows better.
+func (o Observed) After(s Step) Observed {
 	switch s.Kind {
 	case Install:
 		o.Packages = maps.Clone(o.Packages)

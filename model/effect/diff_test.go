@@ -235,7 +235,7 @@ func TestADisruptionIsWithinWhatWasAllowed(t *testing.T) {
 	want := patroni()
 	h := settled(want)
 	want.Files[0].Content = effect.Content{{Text: "2"}}
-	d := effect.Disrupted(h.diff(want).Steps)
+	d := h.diff(want).Disruption()
 	if !slices.Equal(d.Restarts, []effect.ID{"service/p"}) || !slices.Equal(d.Turns, []string{"restart"}) || len(d.Destroys) > 0 {
 		t.Fatalf("%+v", d)
 	}

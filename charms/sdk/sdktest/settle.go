@@ -112,7 +112,7 @@ func (m *Model) perform(u *Unit, s effect.Step) bool {
 		} else if s.Kind == effect.Run {
 			m.result(u, *s.Effect.Task, out.Output)
 		}
-		u.seen = effect.Expect(u.seen, s)
+		u.seen = u.seen.After(s)
 	}
 	u.done = append(u.done, s)
 	switch {

@@ -22,7 +22,7 @@ var mayImport = []importRule{
 	{"charms/sdk/scaffold", nil},
 	{"charms/sdk/plugin", []string{"model", "model/effect", "charms/sdk/plugin/..."}},
 	{"charms/sdk/plugin/internal/...", nil},
-	{"charms/sdk/...", []string{"model", "model/...", "charms/sdk/...", "charms/interfaces", "charms/host"}},
+	{"charms/sdk/...", []string{"model", "model/...", "charms/sdk", "charms/sdk/...", "charms/interfaces", "charms/host"}},
 	{"charms/host", []string{"model", "model/charm", "model/effect", "charms/sdk", "charms/sdk/plugin"}},
 	{"charms/...", []string{"model", "model/effect", "charms/sdk", "charms/interfaces", "charms/..."}},
 
