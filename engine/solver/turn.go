@@ -22,7 +22,7 @@ func (p *problem) turns(a state.Application, units []state.Unit) {
 	held := slices.DeleteFunc(p.Turns(a.Ref()), func(t state.Turn) bool { return !t.Held })
 	asked := map[string][]asker{}
 	for _, u := range units {
-		if u.Life == model.Dead || u.Teardown || !p.started(u) {
+		if u.Life == model.Dead || u.Teardown || !p.reachable(u) {
 			continue
 		}
 		for _, ask := range p.seen.Reports[u.Ref()].Asks {
@@ -70,7 +70,7 @@ func (p *problem) finished(t state.Turn) bool {
 // spec that it has now, none that holds a turn has failed, and no lower rank
 // still asks or is at it; with it no more groups may be disrupted than the
 // limit. A unit that is unwell costs nothing that is not lost already: it
-// waits for holders only.
+// waits for holders only. One that is not heard is granted nothing.
 func (p *problem) grant(a state.Application, units []state.Unit, held []state.Turn, askers []asker) {
 	slices.SortStableFunc(askers, func(x, y asker) int {
 		return cmp.Or(cmp.Compare(x.ask.Rank, y.ask.Rank), model.CompareUnits(x.unit.Name, y.unit.Name))

@@ -231,3 +231,19 @@ func TestAnOrderAdvancesWhenEveryUnitHasReachedItsStage(t *testing.T) {
 		t.Errorf("order %+v, want it done", o)
 	}
 }
+
+func TestASilentUnitIsGrantedNothing(t *testing.T) {
+	x := newRestarts(1)
+	w := rolled(t, 3, x)
+	x.silent["pg/2"] = true
+	w.level(5)
+	w.settle()
+	for _, name := range []string{"pg/0", "pg/2"} {
+		w.dead[machineOf(w, name)] = true
+	}
+	w.pass(effect.LeaseTerm)
+	w.settle()
+	if n := heldTurns(w.s, "pg"); n != 0 {
+		t.Errorf("%d turns were granted to who is not there", n)
+	}
+}

@@ -100,6 +100,8 @@ type section struct {
 
 func (t *table[T]) name() Table { return t.table }
 
+func (t *table[T]) len() int { return t.rows.done.Len() }
+
 func (t *table[T]) modifyIndex(k Key) uint64 {
 	row, ok := t.find(k)
 	if !ok {
@@ -109,7 +111,7 @@ func (t *table[T]) modifyIndex(k Key) uint64 {
 }
 
 func (t *table[T]) encode(enc *encoder) error {
-	if err := enc.Encode(section{t.table, t.rows.done.Len()}); err != nil {
+	if err := enc.Encode(section{t.table, t.len()}); err != nil {
 		return err
 	}
 	var err error

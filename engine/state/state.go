@@ -86,6 +86,7 @@ type anyTable interface {
 	encode(*encoder) error
 	decode(*decoder) error
 	name() Table
+	len() int // of what is committed
 	dropModel(*writer, model.ModelName)
 	modifyIndex(Key) uint64
 }
