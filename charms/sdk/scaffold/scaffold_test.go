@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gantry-orchestrator/gantry/charms/sdk/scaffold"
+	_ "github.com/gantry-orchestrator/gantry/charms/sdk/sdktest" // so that a cached result is of the code that a new charm builds with
 )
 
 // root is the module's.

@@ -90,6 +90,13 @@ func TestAModelRefusesWhatNoAgentCouldCarryOut(t *testing.T) {
 			b.PublishApplication(r.ID, map[string]string{"database": "x"})
 			return b.Done(sdk.Active(""))
 		}, `key "endpoints" is missing`},
+		"a charm that takes back what it did": {func(in effect.Input) effect.Desired {
+			var b sdk.Builder
+			b.Probe(effect.Probe{ID: "up", TCP: "localhost:1"})
+			up, _ := sdk.Fact[bool](in, "up")
+			b.Service(effect.Service{ID: "service/x", Command: []string{"/bin/x"}, Health: "up", Stopped: up})
+			return b.Done(sdk.Active(""))
+		}, "flaps between two answers"},
 		"a charm that never comes to rest": {func(in effect.Input) effect.Desired {
 			var b sdk.Builder
 			r, _ := sdk.PeerRelation(in)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/charms/sdk/plugin"
 	"github.com/gantry-orchestrator/gantry/model"
@@ -62,6 +64,9 @@ func (m *Model) round(u *Unit) bool {
 	m.t.Helper()
 	want, in := m.ask(u)
 	changed := !u.asked || encode(want) != encode(u.want)
+	if u.asked && changed {
+		m.flapping(u, in, want)
+	}
 	u.want, u.asked = want, true
 	now := moment{input: in, journal: u.journal, seen: m.observed(u), want: want}
 	now.diff = effect.Diff(u.journal, now.seen, want)
@@ -84,6 +89,21 @@ func (m *Model) round(u *Unit) bool {
 	}
 	m.release(u)
 	return changed
+}
+
+// maxReturns is how often a unit may want again what it wanted before, while
+// its spec is the same: an agent blocks it then.
+const maxReturns = 3
+
+func (m *Model) flapping(u *Unit, in effect.Input, want effect.Desired) {
+	m.t.Helper()
+	if generation := in.Spec.Hash(); generation != u.generation {
+		u.generation, u.answers = generation, map[string]int{}
+	}
+	key := encode(want)
+	if u.answers[key]++; u.answers[key] > maxReturns {
+		m.t.Fatalf("%s flaps between two answers:\n%s", u.name, cmp.Diff(Text(u.want), Text(want)))
+	}
 }
 
 func (m *Model) ask(u *Unit) (effect.Desired, effect.Input) {

@@ -25,6 +25,9 @@ type Unit struct {
 	settled bool
 	done    []effect.Step // in the order performed
 	holding map[string]effect.Turn
+
+	generation string         // hash of the spec that answers are of
+	answers    map[string]int // how often each was given anew
 }
 
 // Name is the unit's.
