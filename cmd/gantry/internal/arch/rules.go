@@ -74,7 +74,7 @@ var soleImporter = map[string]string{
 	"github.com/vishvananda/netlink":  "engine/provider/sandbox",
 	"github.com/google/nftables":      "engine/provider/sandbox",
 	"github.com/hashicorp/go-plugin":  "charms/sdk/plugin",
-	"github.com/spf13/cobra":          "cmd/gantry/internal/cli",
+	"github.com/spf13/cobra":          "cmd/gantry/internal",
 	"github.com/agnivade/levenshtein": "model",
 }
 

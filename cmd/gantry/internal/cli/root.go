@@ -89,6 +89,7 @@ Exit codes: 0 done, 1 failed, 2 a plan has changes, 3 refused by policy, 4 timeo
 		for _, construct := range group.commands {
 			cmd := construct(sh)
 			cmd.GroupID = group.id
+			sh.complete(cmd)
 			root.AddCommand(cmd)
 		}
 	}
@@ -103,13 +104,17 @@ var commands = []struct {
 	commands []func(*shell) *cobra.Command
 }{
 	{GroupChange, []func(*shell) *cobra.Command{
-		newApply, newPlan, newDeploy, newConfig, newIntegrate, newRemoveRelation,
+		newApply, newPlan, newExportBundle, newDeploy, newConfig, newSetConstraints, newConstraints, newTrust, newExpose, newUnexpose,
+		newIntegrate, newRemoveRelation, newAddUnit, newRemoveUnit, newRemoveApplication,
 	}},
 	{GroupLook, []func(*shell) *cobra.Command{
-		newStatus, newShowUnit, newShowApplication, newWait,
+		newStatus, newShowUnit, newShowApplication, newWait, newDebugLog,
 	}},
 	{GroupOperate, []func(*shell) *cobra.Command{
-		newRun, newShowOperation, newOperations, newOrder,
+		newRun, newExec, newShowOperation, newOperations, newOrder, newTurn, newTask, newCharm,
+	}},
+	{GroupPlace, []func(*shell) *cobra.Command{
+		newModels, newAddModel, newSwitch, newDestroyModel, newMachines, newAddMachine, newRemoveMachine,
 	}},
 }
 
