@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -57,13 +58,20 @@ type Session interface {
 
 // Supervisor owns the service processes of the machine: *supervise.Client.
 type Supervisor interface {
+	Runner
+	Stop(ctx context.Context, id string) (supervise.Process, error)
+	Remove(ctx context.Context, id string) error
+	List(ctx context.Context) ([]supervise.Process, error)
+	// Watch yields an event after each change, and ends with an error.
+	Watch(ctx context.Context) iter.Seq2[supervise.Event, error]
+}
+
+// Runner is the part of a supervisor that runs services.
+type Runner interface {
 	Start(ctx context.Context, spec supervise.Spec) (supervise.Process, error)
 	Restart(ctx context.Context, spec supervise.Spec) (supervise.Process, error)
 	Reload(ctx context.Context, id string) (supervise.Process, error)
-	Stop(ctx context.Context, id string) (supervise.Process, error)
-	Remove(ctx context.Context, id string) error
 	Renew(ctx context.Context, id string, lease time.Time) (supervise.Process, error)
-	List(ctx context.Context) ([]supervise.Process, error)
 }
 
 // Charms runs charms: *host.Host, which is to fetch what it does not have.

@@ -31,6 +31,13 @@ func (u *unitLoop) perform(ctx context.Context, p unit.Perform) error {
 	err = u.call(ctx, func() error {
 		delete(u.state.Answer.Confirmed, p.Key())
 		want = u.state.Answer.Desired
+		u.steps++
+		clear(u.state.Read)
+		if p.Step.Kind == effect.Run {
+			for id, value := range p.Step.Effect.Task.Yields { // as it was just read
+				u.refresh(id, unit.Reading{Value: value})
+			}
+		}
 		return u.record(unit.Entry{Done: &ended})
 	})
 	if err != nil {

@@ -68,13 +68,14 @@ func (u *unitLoop) probe(ctx context.Context, p *prober) error {
 		interval = defaultProbeInterval
 	}
 	for ctx.Err() == nil {
-		reading, err := u.read(ctx, p.probe)
+		reading, asOf, err := u.read(ctx, p.probe)
 		if err != nil {
 			return nil
 		}
 		u.post(func() {
-			if u.probes[p.probe.ID] == p {
-				u.learn(p, p.fact.Take(p.probe, reading))
+			// What was seen while a step was at work says nothing of now.
+			if u.probes[p.probe.ID] == p && u.steps == asOf {
+				u.learn(p, p.fact.Take(p.probe, reading), reading)
 			}
 		})
 		timer := time.NewTimer(interval)
@@ -88,39 +89,46 @@ func (u *unitLoop) probe(ctx context.Context, p *prober) error {
 	return nil
 }
 
-// read takes one reading. The error is ctx's.
-func (u *unitLoop) read(ctx context.Context, p effect.Probe) (unit.Reading, error) {
+// read takes one reading, and says after how many steps it began. The error
+// is ctx's.
+func (u *unitLoop) read(ctx context.Context, p effect.Probe) (r unit.Reading, asOf int, err error) {
 	var caller perform.Caller
-	err := u.call(ctx, func() error {
+	err = u.call(ctx, func() error {
+		asOf = u.steps
 		u.secrets.know(u.state.Journal.Intent.Spec)
 		caller = call{charms: u.agent.Charms, charm: u.state.Journal.Intent.Spec.Charm, input: u.state.Input()}
 		return nil
 	})
 	if err != nil {
-		return unit.Reading{}, err
+		return r, asOf, err
 	}
 	value, err := perform.ReadProbe(ctx, u.secrets, caller, p)
 	if ctx.Err() != nil {
-		return unit.Reading{}, ctx.Err()
+		return r, asOf, ctx.Err()
 	}
-	return unit.Reading{Value: value, Failed: err != nil}, nil
+	return unit.Reading{Value: value, Failed: err != nil}, asOf, nil
 }
 
-// learn takes a probe's standing into the state.
-func (u *unitLoop) learn(p *prober, d unit.Debounced) {
+// learn takes a probe's standing into the state. The probe counts as read once
+// a reading has agreed with it: a value that is only kept up by Fall says
+// nothing of what came after the last step.
+func (u *unitLoop) learn(p *prober, d unit.Debounced, r unit.Reading) {
+	id := p.probe.ID
 	p.fact = d
-	u.state.Read[p.probe.ID] = true
 	if d.Known {
-		u.state.Facts[p.probe.ID] = d.Fact
+		u.state.Facts[id] = d.Fact
 	} else {
-		delete(u.state.Facts, p.probe.ID)
+		delete(u.state.Facts, id)
+	}
+	if d.Known != r.Failed && d.Fact.Value == r.Value {
+		u.state.Read[id] = true
 	}
 }
 
 // refresh takes a reading that counts at once.
 func (u *unitLoop) refresh(id effect.ProbeID, r unit.Reading) {
 	if p := u.probes[id]; p != nil {
-		u.learn(p, p.fact.Refresh(r))
+		u.learn(p, p.fact.Refresh(r), r)
 	}
 }
 
@@ -131,7 +139,7 @@ func (u *unitLoop) readAll(ctx context.Context, probes []effect.Probe) map[effec
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range probes {
 		group.Go(func() error {
-			r, err := u.read(ctx, p)
+			r, _, err := u.read(ctx, p)
 			if err != nil {
 				return err
 			}

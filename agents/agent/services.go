@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/gantry-orchestrator/gantry/agents/perform"
 	"github.com/gantry-orchestrator/gantry/agents/supervise"
 	"github.com/gantry-orchestrator/gantry/agents/unit"
@@ -17,23 +19,51 @@ import (
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
-// processInterval is how often the supervisor is asked what runs.
-const processInterval = time.Second
+// processInterval is how often the supervisor is asked what runs, besides when
+// it says that something changed.
+const processInterval = 5 * time.Second
 
 // watchServices tells every unit what the supervisor runs, after each change.
 func (a *agent) watchServices(ctx context.Context) error {
-	ticker := time.NewTicker(processInterval)
-	defer ticker.Stop()
-	for {
-		if err := a.listServices(ctx); err != nil && ctx.Err() == nil {
-			a.Logger.Warn("the supervisor does not answer", slog.Any("error", err))
+	changed := make(chan struct{}, 1)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.watchSupervisor(ctx, changed) })
+	group.Go(func() error {
+		ticker := time.NewTicker(processInterval)
+		defer ticker.Stop()
+		for {
+			if err := a.listServices(ctx); err != nil && ctx.Err() == nil {
+				a.Logger.Warn("the supervisor does not answer", slog.Any("error", err))
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-changed:
+			case <-ticker.C:
+			}
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
+	})
+	return group.Wait()
+}
+
+// watchSupervisor tells when something changes.
+func (a *agent) watchSupervisor(ctx context.Context, changed chan<- struct{}) error {
+	for n := 1; ctx.Err() == nil; n++ {
+		for _, err := range a.Supervisor.Watch(ctx) {
+			if err != nil {
+				break
+			}
+			n = 1
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
+		if err := pause(ctx, min(unit.Backoff(n), processInterval)); err != nil {
+			return err
 		}
 	}
+	return ctx.Err()
 }
 
 // listServices asks the supervisor and tells the units.

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -123,4 +124,12 @@ func (s *supervisor) List(context.Context) ([]supervise.Process, error) {
 	}
 	slices.SortFunc(all, func(a, b supervise.Process) int { return a.PID - b.PID })
 	return all, nil
+}
+
+// Watch tells of nothing: the agent must not depend on it.
+func (s *supervisor) Watch(ctx context.Context) iter.Seq2[supervise.Event, error] {
+	return func(yield func(supervise.Event, error) bool) {
+		<-ctx.Done()
+		yield(supervise.Event{}, ctx.Err())
+	}
 }

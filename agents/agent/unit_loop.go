@@ -31,6 +31,7 @@ type unitLoop struct {
 	done    chan struct{} // closed when the loop has ended
 	state   unit.State
 	probes  map[effect.ProbeID]*prober
+	steps   int // that were performed since the agent started
 	secrets *secretCache
 	group   *errgroup.Group
 	timer   *time.Timer

@@ -30,8 +30,8 @@ func (v view) allRead(ids iter.Seq[effect.ProbeID]) bool {
 	return true
 }
 
-// healthy reports whether a service is as it should be and its health fact
-// says so.
+// healthy reports whether a service is as it should be and its health fact,
+// read since anything was last done, says so.
 func (v view) healthy(svc effect.Service) bool {
 	p := v.Observed.Services[svc.ID]
 	if svc.Stopped {
@@ -48,5 +48,5 @@ func (v view) healthy(svc effect.Service) bool {
 		want = "true"
 	}
 	got, known := v.input.Facts[svc.Health]
-	return known && got.Value == want
+	return known && got.Value == want && v.Read[svc.Health]
 }

@@ -15,7 +15,7 @@ type State struct {
 	Journal  Journal
 	Host     effect.Host
 	Facts    map[effect.ProbeID]effect.Fact // known and debounced, without those of volumes
-	Read     map[effect.ProbeID]bool        // probes that were read, known or not, since the agent started
+	Read     map[effect.ProbeID]bool        // probes whose standing was read after the last step
 	Answer   Answer
 	Observed Observed
 	Running  map[string]Action // under way, by key

@@ -113,6 +113,9 @@ func (v view) converge() []Action {
 			continue
 		}
 		a := v.performing(step)
+		if v.sent(a) {
+			continue // the claim's receipt is on its way
+		}
 		if f, failed := v.Failures[a.Key()]; failed && v.Now.Before(f.RetryAt) {
 			continue
 		}
@@ -174,12 +177,16 @@ func (v view) performing(s effect.Step) Action {
 	}}
 }
 
-// needs are the probes that confirming the step reads.
+// needs are the probes that confirming the step reads: a task's outcome, too,
+// for it may have been read before the task ran last.
 func (v view) needs(s effect.Step) []effect.Probe {
-	if s.Effect.Task == nil {
+	t := s.Effect.Task
+	if t == nil {
 		return nil
 	}
-	return v.probes(slices.Values(s.Effect.Task.Needs))
+	ids := slices.AppendSeq(slices.Clone(t.Needs), maps.Keys(t.Yields))
+	slices.Sort(ids)
+	return v.probes(slices.Values(slices.Compact(ids)))
 }
 
 // yieldsRead reports whether the outcome of a run that a crash cut short was

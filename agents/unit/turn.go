@@ -68,5 +68,5 @@ func (v view) cleared(t effect.Turn) bool {
 		return true
 	}
 	f, known := v.input.Facts[t.Clear]
-	return known && f.Value == "true"
+	return known && f.Value == "true" && v.Read[t.Clear]
 }
