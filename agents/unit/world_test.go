@@ -340,4 +340,3 @@ func (w *world) host() string {
 	}
 	return string(b)
 }
-

@@ -46,6 +46,7 @@ var mayImport = []importRule{
 	{"agents/supervise", []string{"model"}},
 	{"agents/sim", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement", "engine/plan", "agents/unit", "charms/sdk", "charms/sdk/..."}},
 	{"agents/agent", []string{"model", "model/...", "agents/...", "charms/host", "engine/wire", "engine/client", "engine/provider"}},
+	{"agents/agent/internal/...", []string{"model"}},
 
 	{"bundles", []string{"model", "model/...", "agents/sim", "charms/..."}},
 
