@@ -26,6 +26,7 @@ var calls = map[string]func(context.Context, map[string]string) (string, error){
 	callMember:     memberReady,
 	callListed:     listed,
 	callConfigure:  configure,
+	callConfigured: configured,
 	callRestart:    restart,
 	callSwitchover: switchover,
 	callLeave:      leave,
@@ -99,6 +100,21 @@ func listed(ctx context.Context, args map[string]string) (string, error) {
 
 func configure(ctx context.Context, args map[string]string) (string, error) {
 	return "", patroniOf(args).Configure(ctx, args["body"])
+}
+
+// configured answers with the digest of what the consensus holds of our
+// settings, to be compared with that of what they should be.
+func configured(ctx context.Context, args map[string]string) (string, error) {
+	var d dynamic
+	if err := patroniOf(args).Configuration(ctx, &d); err != nil {
+		return "", err
+	}
+	for name := range d.PostgreSQL.Parameters {
+		if !ours[name] {
+			delete(d.PostgreSQL.Parameters, name)
+		}
+	}
+	return digest(d.body()), nil
 }
 
 func restart(ctx context.Context, args map[string]string) (string, error) {

@@ -34,6 +34,8 @@ const (
 	memberProbe = effect.ProbeID("patroni/member")
 	listedProbe = effect.ProbeID("raft/listed")
 	backupProbe = effect.ProbeID("backup/verified")
+
+	configuredProbe = effect.ProbeID("patroni/configured")
 )
 
 // The ports of a member.
@@ -113,6 +115,7 @@ type patroniStatus struct {
 	SyncStandby    bool   `json:"sync_standby"`
 	Timeline       int    `json:"timeline"`
 	ServerVersion  int    `json:"server_version"`
+	Started        string `json:"postmaster_start_time"`
 }
 
 // role is the member's part in words that do not change between Patroni's

@@ -23,24 +23,30 @@ func (m *member) configure() {
 	}
 	body := m.settings.dcs.body()
 	key := digest(body)
-	m.b.Task(effect.Task{
+	configure := effect.Task{
 		ID: "task/configure", Key: key, Scope: effect.ApplicationScope,
 		Run:        effect.Exec{Call: callConfigure, Args: m.args("address", m.in.Spec.Address, "body", body), User: m.user()},
 		After:      []effect.ID{serviceID},
 		Idempotent: true,
 		Timeout:    time.Minute,
-	})
+	}
+	if m.in.Live.Leader {
+		// A rollback comes back to a key that was done: what counts is what
+		// the consensus holds.
+		configure.Yields = map[effect.ProbeID]string{m.b.Probe(effect.Probe{
+			ID: configuredProbe, Interval: 10 * time.Second,
+			Exec: &effect.Exec{Call: callConfigured, Args: m.args("address", m.in.Spec.Address), User: m.user()},
+		}): key}
+	}
+	m.b.Task(configure)
 	if sdk.Granted(m.in, turnRestart) {
 		m.memberCleared()
 	}
 	if !m.observed.PendingRestart {
 		return
 	}
-	// A lowered limit stays pending on a standby until the primary has it: the
-	// switchover for the primary's own restart starts a new timeline, on which
-	// the standby may try again.
 	m.b.Task(effect.Task{
-		ID: "task/restart", Key: fmt.Sprint(key, "/", m.observed.Timeline),
+		ID: "task/restart", Key: m.restartKey(key),
 		Run:        effect.Exec{Call: callRestart, Args: m.args("address", m.in.Spec.Address), User: m.user()},
 		Needs:      []effect.ProbeID{statusProbe},
 		Turn:       &effect.Turn{Name: turnRestart, Limit: 1, Rank: rank[m.observed.role()], Clear: m.memberCleared()},
@@ -48,6 +54,18 @@ func (m *member) configure() {
 		Idempotent: true,
 		Timeout:    3 * time.Minute,
 	})
+}
+
+// restartKey lets a standby restart once on a timeline: a lowered limit stays
+// pending there until the primary has it, and the switchover for the primary's
+// own restart begins a new timeline, on which the standby may try again. A
+// primary restarts once for each time that it was started.
+func (m *member) restartKey(settings string) string {
+	key := fmt.Sprint(settings, "/", m.observed.Timeline)
+	if m.isPrimary() {
+		key += "/" + m.observed.Started
+	}
+	return key
 }
 
 func digest(s string) string {

@@ -15,6 +15,7 @@ const (
 	callMember     = "member"
 	callListed     = "listed"
 	callConfigure  = "configure"
+	callConfigured = "configured"
 	callRestart    = "restart"
 	callSwitchover = "switchover"
 	callLeave      = "leave"
@@ -56,61 +57,86 @@ func (m *member) join(after []effect.ID) effect.ID {
 	})
 }
 
+// membershipTurn is held by a member from its first step out of the cluster
+// until it is let go, so that one at a time leaves.
+func (m *member) membershipTurn() *effect.Turn {
+	return &effect.Turn{Name: turnMembership, Limit: 1, Rank: m.in.Spec.Unit.Number}
+}
+
 // depart takes the member out of the cluster: a primary hands over, the
 // service stops, and only when no member lists it any more is the unit let go.
 func (m *member) depart() model.Status {
 	self := m.in.Spec.Unit
-	members := m.members()
-	if len(members) == 0 {
+	if len(m.members()) == 0 {
 		return sdk.Active("the last member") // nobody is left to leave
 	}
-	partner := members[0].Address
-	listed, known := sdk.Fact[bool](m.in, m.b.Probe(effect.Probe{
-		ID: listedProbe, Interval: 2 * time.Second, Timeout: 10 * time.Second,
-		Exec: &effect.Exec{Call: callListed, Args: m.args("partner", partner, "address", m.in.Spec.Address), User: m.user()},
-	}))
-	turn := &effect.Turn{Name: turnMembership, Limit: 1, Rank: self.Number}
-	switch {
-	case known && !listed:
+	if !m.standsDown() {
+		return m.handOver()
+	}
+	if m.left() {
 		return sdk.Maintenance("left the cluster")
+	}
+	m.b.Hold(self, "the other members still list it as a voter")
+	m.b.Task(effect.Task{
+		ID: "task/leave", Key: fmt.Sprint(m.epoch.Number),
+		Run:    effect.Exec{Call: callLeave, Args: m.args("partner", m.members()[0].Address, "address", m.in.Spec.Address), User: m.user()},
+		After:  []effect.ID{serviceID},
+		Turn:   m.membershipTurn(),
+		Yields: map[effect.ProbeID]string{m.listedProbe(): "false"}, Idempotent: true, Timeout: 2 * time.Minute,
+	})
+	return sdk.Maintenance("leaving the cluster")
+}
+
+// handOver makes the member a standby, and records that it is one: from then
+// on it never serves again.
+func (m *member) handOver() model.Status {
+	self := m.in.Spec.Unit
+	switch {
 	case m.isPrimary():
 		m.b.Hold(self, "it is the primary and hands over first")
 		m.b.Task(effect.Task{
 			ID: "task/hand-over", Key: fmt.Sprint(m.epoch.Number, "/", m.observed.Timeline),
 			Run:  effect.Exec{Call: callSwitchover, Args: m.args("address", m.in.Spec.Address), User: m.user()},
-			Turn: turn, Idempotent: true, Timeout: 2 * time.Minute,
+			Turn: m.membershipTurn(), Idempotent: true, Timeout: 2 * time.Minute,
 		})
 		return sdk.Maintenance("handing over to a standby")
-	case m.stopsFirst() && m.known && m.observed.State != "":
-		m.b.Hold(self, "PostgreSQL is stopping")
-		return sdk.Maintenance("stopping")
+	case m.running():
+		m.b.Hold(self, "PostgreSQL is to stop")
+		m.b.Record(effect.UnitScope, m.standDownRecord(), "yes")
+		return sdk.Maintenance("standing down")
 	default:
-		m.b.Hold(self, "the other members still list it as a voter")
-		m.b.Task(effect.Task{
-			ID: "task/leave", Key: fmt.Sprint(m.epoch.Number),
-			Run:  effect.Exec{Call: callLeave, Args: m.args("partner", partner, "address", m.in.Spec.Address), User: m.user()},
-			Turn: turn, Yields: map[effect.ProbeID]string{listedProbe: "false"}, Idempotent: true, Timeout: 2 * time.Minute,
-		})
-		return sdk.Maintenance("leaving the cluster")
+		m.b.Hold(self, "PostgreSQL does not answer: it may be the primary")
+		return sdk.Waiting("for PostgreSQL to say whether it is the primary")
 	}
 }
 
-// stopsFirst reports whether the member stops before it is removed as a voter.
-// Of two members both are needed for the removal, so that the last but one
-// stops after it.
-func (m *member) stopsFirst() bool { return len(m.members()) > 1 }
+func (m *member) standDownRecord() string { return fmt.Sprint("stand-down/", m.epoch.Number) }
 
-// stopped reports whether the service should stand still now.
+// standsDown reports whether the member, known to be a standby, leaves.
+func (m *member) standsDown() bool {
+	_, recorded := sdk.RecordOf(m.in, effect.UnitScope, m.standDownRecord())
+	return m.leaving() && recorded
+}
+
+// listedProbe asks another member whether it still lists this one.
+func (m *member) listedProbe() effect.ProbeID {
+	return m.b.Probe(effect.Probe{
+		ID: listedProbe, Interval: 2 * time.Second, Timeout: 10 * time.Second,
+		Exec: &effect.Exec{Call: callListed, Args: m.args("partner", m.members()[0].Address, "address", m.in.Spec.Address), User: m.user()},
+	})
+}
+
+// left reports whether no member lists this one any more.
+func (m *member) left() bool {
+	listed, known := sdk.Fact[bool](m.in, listedProbe)
+	return known && !listed
+}
+
+// stopped reports whether the service should stand still now. Of two members
+// both are needed for the removal of one: that one stops after it.
 func (m *member) stopped() bool {
 	if order := m.restoring(); order != nil {
 		return m.stoppedForRestore(order)
 	}
-	if !m.leaving() || len(m.members()) == 0 {
-		return false
-	}
-	listed, known := sdk.Fact[bool](m.in, listedProbe)
-	if known && !listed {
-		return true
-	}
-	return m.stopsFirst() && m.known && !m.isPrimary()
+	return m.standsDown() && (len(m.members()) > 1 || m.left())
 }

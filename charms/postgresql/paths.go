@@ -38,13 +38,13 @@ func (m *member) repository() (dir string, shared bool) {
 
 // directories are those that the files and the service need.
 func (m *member) directories(after []effect.ID) []effect.ID {
-	dir := func(p string, mode uint32) effect.ID {
-		return m.b.Dir(effect.File{Path: p, ID: effect.ID("dir/" + path.Base(path.Dir(p)) + "/" + path.Base(p)), Mode: mode, Owner: m.user(), Group: m.user(), After: after})
+	dir := func(id effect.ID, p string, mode uint32) effect.ID {
+		return m.b.Dir(effect.File{ID: id, Path: p, Mode: mode, Owner: m.user(), Group: m.user(), After: after})
 	}
 	volume := m.b.Volume(effect.Volume{
 		ID: volumeID, Path: m.home(), Owner: m.user(), Group: m.user(), Incarnation: m.incarnation(), After: after,
 	})
-	return []effect.ID{dir(m.configDir(), 0o750), dir(m.socketDir(), 0o755), volume}
+	return []effect.ID{dir("dir/config", m.configDir(), 0o750), dir("dir/sockets", m.socketDir(), 0o755), volume}
 }
 
 // number parses what a bag says of a number, -1 where it says nothing.

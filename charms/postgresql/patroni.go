@@ -31,14 +31,23 @@ func (m *member) service(uses []effect.ID) {
 		Healthy:     "200",
 		Uses:        uses,
 		Volume:      volumeID,
+		Turn:        m.stopTurn(),
 	})
+}
+
+// stopTurn is what a member that leaves needs before it stops.
+func (m *member) stopTurn() *effect.Turn {
+	if !m.leaving() {
+		return nil
+	}
+	return m.membershipTurn()
 }
 
 func (m *member) probes() {
 	m.b.Probe(effect.Probe{
 		ID: statusProbe, Interval: time.Second, Fall: 3,
 		HTTP:   &effect.HTTPProbe{URL: m.rest("/patroni")},
-		Select: []string{"state", "role", "pending_restart", "sync_standby", "timeline", "server_version"},
+		Select: []string{"state", "role", "pending_restart", "sync_standby", "timeline", "server_version", "postmaster_start_time"},
 	})
 	m.b.Probe(effect.Probe{ID: healthProbe, Interval: 2 * time.Second, HTTP: &effect.HTTPProbe{URL: m.rest("/health")}})
 }

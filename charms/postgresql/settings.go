@@ -128,6 +128,19 @@ func parameters(in effect.Input) (map[string]string, error) {
 	return p, nil
 }
 
+// ours are the names of the parameters that the charm sets.
+var ours = func() map[string]bool {
+	names := map[string]bool{}
+	p, err := parameters(effect.Input{Spec: effect.Spec{Config: map[string]any{"profile": "testing", "max_connections": int64(100)}}})
+	if err != nil {
+		panic("postgresql: " + err.Error())
+	}
+	for name := range p {
+		names[name] = true
+	}
+	return names
+}()
+
 func onOff(b bool) string {
 	if b {
 		return "on"

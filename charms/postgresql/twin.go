@@ -21,7 +21,7 @@ type world struct {
 	members  map[model.UnitName]twinMember
 	primary  model.UnitName
 	timeline int
-	wanted   map[string]string // parameters, as the consensus has them
+	wanted   dynamic // as the consensus has it
 }
 
 type twinMember struct {
@@ -84,14 +84,14 @@ func (w *world) start(e sdk.ServiceStarted) {
 	switch alone := withoutPartners(e.Files); {
 	case !founded && alone:
 		w.founded[e.Incarnation] = e.Unit
-		w.primary, w.timeline, w.wanted = e.Unit, 1, bootstrapParameters(e.Files)
+		w.primary, w.timeline, w.wanted = e.Unit, 1, bootstrapSettings(e.Files)
 		known.voter = true
 	case alone && !known.voter && founder != e.Unit:
 		w.second = fmt.Errorf("%v founds a second cluster of %s, which %v founded", e.Unit, e.Incarnation, founder)
 	default:
 		known.voter = true
 	}
-	known.applied = w.wanted
+	known.applied = w.wanted.PostgreSQL.Parameters
 	w.members[e.Unit] = known
 }
 
@@ -112,22 +112,25 @@ func withoutPartners(files []effect.File) bool {
 	return strings.Contains(text, "partner_addrs: null}") || strings.Contains(text, "partner_addrs: []}")
 }
 
-func bootstrapParameters(files []effect.File) map[string]string {
+func bootstrapSettings(files []effect.File) dynamic {
 	for line := range strings.Lines(patroniText(files)) {
 		if body, ok := strings.CutPrefix(strings.TrimSpace(line), "dcs: "); ok {
-			return parametersOf(body)
+			return settingsOf(body)
 		}
 	}
-	return nil
+	return dynamic{}
 }
 
-func parametersOf(body string) map[string]string {
+func settingsOf(body string) dynamic {
 	var d dynamic
-	if json.Unmarshal([]byte(body), &d) != nil {
-		return nil
+	if err := json.Unmarshal([]byte(body), &d); err != nil {
+		panic("postgresql: the charm's own configuration does not decode: " + err.Error())
 	}
-	return d.PostgreSQL.Parameters
+	return d
 }
+
+// configured is the digest of what the consensus holds.
+func (w world) configured() string { return digest(w.wanted.body()) }
 
 // serving reports whether a member takes part now.
 func (m twinMember) serving() bool { return m.running && !m.cut && m.voter }
@@ -175,12 +178,12 @@ func (w *world) promote(from model.UnitName) {
 func (w *world) run(e sdk.TaskRan) sdk.Outcome {
 	switch e.Task.Run.Call {
 	case callConfigure:
-		w.wanted = parametersOf(text(e.Task.Run.Args["body"]))
+		w.wanted = settingsOf(text(e.Task.Run.Args["body"]))
 	case callRestart:
 		if w.primary == e.Unit {
 			w.promote(e.Unit)
 		}
-		w.change(e.Unit, func(m *twinMember) { m.applied = w.wanted })
+		w.change(e.Unit, func(m *twinMember) { m.applied = w.wanted.PostgreSQL.Parameters })
 	case callSwitchover:
 		if w.primary == e.Unit {
 			w.promote(e.Unit)
@@ -220,13 +223,15 @@ func (Charm) Answer(w sdk.World, unit model.UnitName, p effect.Probe) (string, b
 		return fmt.Sprint(m.voter), c.quorum()
 	case backupProbe:
 		return "true", true
+	case configuredProbe:
+		return w.(world).configured(), m.running
 	}
 	return "", false
 }
 
 func (w world) status(u model.UnitName) string {
 	m := w.members[u]
-	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, ServerVersion: 150020, PendingRestart: m.pending(w.wanted)}
+	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, ServerVersion: 150020, PendingRestart: m.pending(w.wanted.PostgreSQL.Parameters)}
 	switch {
 	case w.primary == u:
 		s.Role = "master"

@@ -64,6 +64,12 @@ func (p Patroni) Configure(ctx context.Context, body string) error {
 	return err
 }
 
+// Configuration reads the cluster's dynamic configuration.
+func (p Patroni) Configuration(ctx context.Context, into any) error {
+	_, err := p.do(ctx, http.MethodGet, "/config", nil, into)
+	return err
+}
+
 // Status is GET /patroni: state, role and whether a restart is pending. A
 // member that does not serve answers too.
 func (p Patroni) Status(ctx context.Context) (Status, error) {
