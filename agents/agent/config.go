@@ -26,7 +26,8 @@ type Config struct {
 	Program func(effect.Charm) []string
 	// Facts looks at the machine anew; it is asked at every connect.
 	Facts func() effect.HostFacts
-	// User is that which the agent runs as. Superuser: it may act as any.
+	// User is that which the agent runs as; empty: looked up. Superuser: it may
+	// act as any.
 	User      string
 	Superuser bool
 	// Jitter gives numbers from [0, 1) that keep reconnects apart.

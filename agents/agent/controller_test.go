@@ -25,6 +25,7 @@ type controller struct {
 	claims  []effect.Claim
 	logs    []effect.LogLine
 	session *session
+	deposed bool // echoes no beat: another leads
 	grant   bool // grants every turn that is asked for
 }
 
@@ -230,7 +231,7 @@ func (s *session) Send(up effect.Upward) error {
 			}
 		}
 	}
-	if up.Beat != nil {
+	if up.Beat != nil && !c.deposed {
 		s.push(effect.Downward{Beat: up.Beat})
 	}
 	for _, r := range up.Reports {

@@ -58,6 +58,26 @@ func (d Dirs) host(u model.UnitName) effect.Host {
 	}
 }
 
+// open makes the directories, and lets services that run as other users pass
+// through to their own; what they may not see has a mode of its own.
+func (d Dirs) open() error {
+	for _, dir := range []string{d.State, d.Run, d.Log} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make the agent's directories: %w", err)
+		}
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if mode := info.Mode().Perm(); mode&0o011 != 0o011 {
+			if err := os.Chmod(dir, mode|0o011); err != nil {
+				return fmt.Errorf("let services pass through %s: %w", dir, err)
+			}
+		}
+	}
+	return nil
+}
+
 // makeHost makes a unit's directories. Services run as users of their own, so
 // all may pass through.
 func makeHost(h effect.Host) error {

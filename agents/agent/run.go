@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"os/user"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,14 @@ import (
 func Run(ctx context.Context, c Config) error {
 	if err := c.validate(); err != nil {
 		return err
+	}
+	if err := c.Dirs.open(); err != nil {
+		return err
+	}
+	if c.User == "" {
+		if own, err := user.Current(); err == nil {
+			c.User = own.Username
+		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	a := &agent{
@@ -118,7 +127,8 @@ func (a *agent) known() []effect.Known {
 }
 
 // setIntent hands an intent to its unit, which journals it.
-func (a *agent) setIntent(in effect.Intent) {
+// An older one than the unit has is taken only from a proven leader.
+func (a *agent) setIntent(in effect.Intent, proven bool) {
 	a.mu.Lock()
 	u := a.units[in.Spec.Unit]
 	a.mu.Unlock()
@@ -131,7 +141,7 @@ func (a *agent) setIntent(in effect.Intent) {
 		a.begin(u)
 		return
 	}
-	u.post(func() { u.setIntent(in) })
+	u.post(func() { u.setIntent(in, proven) })
 }
 
 // withdraw has a unit that no longer exists torn down and forgotten.

@@ -109,9 +109,15 @@ func (a *agent) session(ctx context.Context) error {
 	return err
 }
 
+// receive takes a message. An intent that is older than what the unit has may
+// come from a controller that was deposed and does not know it yet: it counts
+// only once a leader with a quorum has echoed a beat of this session.
 func (a *agent) receive(down effect.Downward, beats *beats) {
 	for _, in := range down.Set {
-		a.setIntent(in)
+		a.setIntent(in, beats.heard)
+		if !beats.heard {
+			beats.early = append(beats.early, in)
+		}
 	}
 	for _, name := range down.Withdrawn {
 		a.withdraw(name)
@@ -119,6 +125,10 @@ func (a *agent) receive(down effect.Downward, beats *beats) {
 	if down.Beat != nil {
 		if sent, ok := beats.echoed(down.Beat.Serial); ok {
 			a.lead(sent.Add(effect.LeaseTerm - effect.LeaseMargin))
+			for _, in := range beats.early {
+				a.setIntent(in, true)
+			}
+			beats.heard, beats.early = true, nil
 		}
 	}
 	if down.Operation != nil {
@@ -165,6 +175,9 @@ func (a *agent) lead(until time.Time) {
 
 // beats are the beats of one session that were not echoed yet.
 type beats struct {
+	heard bool            // one was echoed; only the receiver touches it
+	early []effect.Intent // that came before; likewise
+
 	mu     sync.Mutex
 	serial uint64
 	sent   map[uint64]time.Time

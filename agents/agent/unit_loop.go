@@ -309,12 +309,14 @@ func (u *unitLoop) known() effect.Known {
 	return u.noted
 }
 
-// setIntent journals an intent that is newer than what is known.
-func (u *unitLoop) setIntent(in effect.Intent) {
+// setIntent journals an intent that differs from what is known. An older one
+// is taken from a proven leader only: what has gone, such as a relation, can
+// have been the newest that went into the one before.
+func (u *unitLoop) setIntent(in effect.Intent, proven bool) {
 	was := u.state.Journal.Intent
 	older := in.Generation < was.Generation || in.Generation == was.Generation && in.Live.Serial < was.Live.Serial
 	same := in.Hash == was.Hash && in.Generation == was.Generation && in.Live.Serial == was.Live.Serial
-	if older || same {
+	if same || older && !proven {
 		return
 	}
 	if err := u.record(unit.Entry{Intent: &in}); err != nil {
