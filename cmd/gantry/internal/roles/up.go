@@ -1,0 +1,232 @@
+package roles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gantry-orchestrator/gantry/agents/supervise"
+	"github.com/gantry-orchestrator/gantry/engine/client"
+	"github.com/gantry-orchestrator/gantry/engine/provider"
+	"github.com/gantry-orchestrator/gantry/engine/provider/sandbox"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/operator"
+)
+
+// leastFreeMiB is the free space below which up refuses.
+const leastFreeMiB = 2048
+
+// defaultPort is the controller's.
+const defaultPort = 17170
+
+// DefaultModel is the model that up makes.
+const DefaultModel model.ModelName = "default"
+
+type upOptions struct {
+	places   func() Places
+	provider string
+	base     string
+	port     int
+	out      io.Writer
+}
+
+func up(places func() Places) *cobra.Command {
+	o := upOptions{places: places}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a controller and a host agent on this host",
+		Long: `Start a controller and a host agent on this host, under a supervisor of
+their own that restarts them. What is there is kept: up after a crash, a
+reboot or a down carries on with every machine and its disk.
+
+up says which provider of machines it chooses and why: sandbox machines
+(namespaces) for root on Linux, else loopback machines (processes).`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.out = cmd.OutOrStdout()
+			return o.run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&o.provider, "provider", "", "what makes machines: sandbox or loopback (default: what suits this host)")
+	cmd.Flags().StringVar(&o.base, "base", "", "what a sandbox machine shows: debian or host (default: debian where it can be built)")
+	cmd.Flags().IntVar(&o.port, "port", defaultPort, "port of the controller")
+	return cmd
+}
+
+func (o upOptions) run(ctx context.Context) error {
+	p, began := o.places(), time.Now()
+	if err := p.make(); err != nil {
+		return err
+	}
+	if free := freeMiB(p.State); free < leastFreeMiB {
+		return fmt.Errorf("%s has %d MiB free, less than %d: free some space: %w", p.State, free, leastFreeMiB, model.ErrUnavailable)
+	}
+	install, err := o.install(p)
+	if err != nil {
+		return err
+	}
+	if err := startSupervisor(ctx, p); err != nil {
+		return err
+	}
+	supervisor := supervise.Dial(p.socket())
+	if err := startRole(ctx, supervisor, p, "controller"); err != nil {
+		return err
+	}
+	info, err := awaitController(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := startRole(ctx, supervisor, p, "host-agent"); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.out, "up: controller %s answers on port %d after %.1f s, model %q is ready\n", info.Version, install.Port, time.Since(began).Seconds(), DefaultModel)
+	return nil
+}
+
+// install is what an earlier up chose, or a choice made now and said.
+func (o upOptions) install(p Places) (Install, error) {
+	chosen, err := p.loadInstall()
+	if err == nil {
+		if o.provider != "" && o.provider != chosen.Provider {
+			return chosen, fmt.Errorf("%s has %s machines: run gantry down --destroy first, or give another --state-dir: %w", p.State, chosen.Provider, model.ErrConflict)
+		}
+		fmt.Fprintf(o.out, "up: %s machines, as before\n", chosen.Provider)
+		return chosen, nil
+	}
+	if !errors.Is(err, model.ErrNotFound) {
+		return chosen, err
+	}
+	c := provider.Choose(sandbox.Detect(p.State))
+	if o.provider != "" && o.provider != c.Provider {
+		c = provider.Choice{Provider: o.provider, Base: c.Base, Reasons: []string{"asked for"}}
+	}
+	if o.base != "" {
+		c.Base = o.base
+	}
+	what := c.Provider
+	if c.Provider == "sandbox" {
+		what += " machines over the base " + c.Base
+	}
+	fmt.Fprintf(o.out, "up: %s: ", what)
+	for i, reason := range c.Reasons {
+		if i > 0 {
+			fmt.Fprint(o.out, "; ")
+		}
+		fmt.Fprint(o.out, reason)
+	}
+	fmt.Fprintln(o.out)
+	for _, lack := range c.Lacks {
+		fmt.Fprintf(o.out, "up: lacking: %s\n", lack)
+	}
+	chosen = Install{Provider: c.Provider, Base: c.Base, Port: o.port}
+	return chosen, p.saveInstall(chosen)
+}
+
+// startSupervisor makes sure that this host's supervisor answers.
+func startSupervisor(ctx context.Context, p Places) error {
+	client := supervise.Dial(p.socket())
+	if _, err := client.List(ctx); err == nil {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(p.log("supervisor"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	if err != nil {
+		return fmt.Errorf("start the supervisor: %w", err)
+	}
+	defer log.Close()
+	cmd := exec.Command(self, superviseCommand, "--state-dir", p.State)
+	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = log, log, environment(), "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it outlives this command and its terminal
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the supervisor: %w", err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	return poll(ctx, 10*time.Second, "the supervisor to answer; see "+p.log("supervisor"), func(ctx context.Context) error {
+		select {
+		case err := <-exited:
+			return fatal{fmt.Errorf("the supervisor ended (%w); see %s", err, p.log("supervisor"))}
+		default:
+		}
+		_, err := client.List(ctx)
+		return err
+	})
+}
+
+// startRole makes sure that a role runs under the supervisor.
+func startRole(ctx context.Context, s *supervise.Client, p Places, role string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	spec := supervise.Spec{
+		ID: "gantry/" + role, Command: []string{self, role, "--state-dir", p.State},
+		Env: environment(), LogFile: p.log(role), StopTimeout: 20 * time.Second,
+	}
+	if _, err = s.Start(ctx, spec); errors.Is(err, model.ErrConflict) {
+		_, err = s.Restart(ctx, spec) // another binary than before
+	}
+	if err != nil {
+		return fmt.Errorf("start the %s; see %s: %w", role, p.log(role), err)
+	}
+	return nil
+}
+
+// awaitController waits until the controller answers its operator, and makes
+// the first model.
+func awaitController(ctx context.Context, p Places) (info operator.ControllerInfo, err error) {
+	err = poll(ctx, 20*time.Second, "the controller to answer; see "+p.log("controller"), func(ctx context.Context) error {
+		identity, err := client.Load(p.AdminContext())
+		if err != nil {
+			return err
+		}
+		c, err := client.Dial(identity)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if info, err = c.Info(ctx); err != nil {
+			return err
+		}
+		_, err = c.AddModel(ctx, operator.AddModel{Name: DefaultModel, Change: operator.Change{Key: "up/default-model"}})
+		if errors.Is(err, model.ErrConflict) {
+			return nil
+		}
+		return err
+	})
+	return info, err
+}
+
+// fatal is an error that trying again does not mend.
+type fatal struct{ error }
+
+// pollInterval is short against the two seconds that up may take.
+const pollInterval = 20 * time.Millisecond
+
+// poll tries until it succeeds, for at most the given time.
+func poll(ctx context.Context, limit time.Duration, what string, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := try(ctx)
+		var final fatal
+		if err == nil || errors.As(err, &final) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited for %s: %w", what, err)
+		case <-time.After(pollInterval):
+		}
+	}
+}
