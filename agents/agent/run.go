@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -78,9 +79,10 @@ func (a *agent) resume() error {
 		return err
 	}
 	for _, e := range entries {
-		u, err := openUnit(a, a.Dirs.journals()+"/"+e.Name())
-		if err != nil {
-			return err
+		u, err := openUnit(a, filepath.Join(a.Dirs.journals(), e.Name()))
+		if err != nil { // the other units of the machine go on
+			a.Logger.Error("cannot go on with a unit", slog.String("journal", e.Name()), slog.Any("error", err))
+			continue
 		}
 		if u == nil {
 			continue // made and never written

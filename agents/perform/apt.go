@@ -44,18 +44,22 @@ var aptOptions = []string{
 // Version is the installed version of a package, empty where it is not
 // installed.
 func (a Apt) Version(ctx context.Context, name string) (string, error) {
-	all, err := a.versions(ctx)
+	all, err := a.versions(ctx, name)
 	return all[name], err
 }
 
-// versions lists what is installed, by name; of a foreign architecture by
-// name:arch.
-func (a Apt) versions(ctx context.Context) (map[string]string, error) {
-	out, err := a.Run(ctx, Command{Argv: []string{"dpkg-query", "--show", "--showformat", "${db:Status-Status} ${binary:Package} ${Package} ${Version}\n"}})
-	if err != nil {
-		return nil, fmt.Errorf("list installed packages: %w", err)
+// versions are those of the named packages that are installed; of a foreign
+// architecture by name:arch.
+func (a Apt) versions(ctx context.Context, names ...string) (map[string]string, error) {
+	if len(names) == 0 {
+		return nil, nil
 	}
-	if err := out.failure("list installed packages"); err != nil {
+	argv := []string{"dpkg-query", "--show", "--showformat", "${db:Status-Status} ${binary:Package} ${Package} ${Version}\n", "--"}
+	out, err := a.Run(ctx, Command{Argv: append(argv, names...)})
+	if err != nil {
+		return nil, fmt.Errorf("look up installed packages: %w", err)
+	}
+	if err := out.failure("look up installed packages"); err != nil && out.Code != 1 { // 1: some are not known at all
 		return nil, err
 	}
 	found := map[string]string{}
@@ -209,7 +213,7 @@ func (a Apt) quieten() (restore func() error, err error) {
 // Remove purges those of the packages that an install added which nothing
 // else uses. Where apt would take others with them, all are left.
 func (a Apt) Remove(ctx context.Context, adds []string, used func(name string) bool) (left []string, err error) {
-	present, err := a.versions(ctx)
+	present, err := a.versions(ctx, adds...)
 	if err != nil {
 		return nil, err
 	}

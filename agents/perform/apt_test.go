@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,11 +28,17 @@ type archive struct {
 func (a *archive) run(_ context.Context, c perform.Command) (perform.Output, error) {
 	if c.Argv[0] == "dpkg-query" {
 		var b strings.Builder
-		for name, version := range a.installed {
+		code := 0
+		for _, name := range c.Argv[slices.Index(c.Argv, "--")+1:] {
+			version, ok := a.installed[name]
+			if !ok {
+				code = 1
+				continue
+			}
 			b.WriteString("installed " + name + ":amd64 " + name + " " + version + "\n")
 		}
 		b.WriteString("config-files ghost ghost 1\n")
-		return perform.Output{Stdout: b.String()}, nil
+		return perform.Output{Stdout: b.String(), Code: code, Stderr: "dpkg-query: no packages found"}, nil
 	}
 	verb, simulate := c.Argv[1], slices.Contains(c.Argv, "--simulate")
 	if c.Env["DEBIAN_FRONTEND"] != "noninteractive" || !slices.Contains(c.Argv, "DPkg::Lock::Timeout=120") {
@@ -179,5 +186,18 @@ func TestRemovingTakesOnlyWhatNothingElseUses(t *testing.T) {
 	delete(a.installed, "psql")
 	if left, err := apt.Remove(t.Context(), adds, none); err != nil || len(left) != 0 || len(a.installed) != 1 {
 		t.Errorf("left %q, %v, installed %v", left, err, a.installed)
+	}
+}
+
+func TestInstalledVersionsAreReadFromDpkg(t *testing.T) {
+	if _, err := exec.LookPath("dpkg-query"); err != nil {
+		t.Skip("no dpkg on this machine")
+	}
+	apt := perform.Apt{Run: func(ctx context.Context, c perform.Command) (perform.Output, error) { return c.Run(ctx) }, Root: "/", Now: time.Now}
+	if v, err := apt.Version(t.Context(), "dpkg"); err != nil || v == "" {
+		t.Errorf("dpkg's version = %q, %v", v, err)
+	}
+	if v, err := apt.Version(t.Context(), "no-such-package"); err != nil || v != "" {
+		t.Errorf("version = %q, %v", v, err)
 	}
 }
