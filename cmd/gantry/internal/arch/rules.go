@@ -52,6 +52,7 @@ var mayImport = []importRule{
 
 	{"cmd/gantry/internal/arch", nil},
 	{"cmd/gantry/internal/cli", []string{"engine/client", "model", "model/...", "charms/sdk/..."}},
+	{"cmd/gantry/internal/roles", []string{"cmd/gantry/internal/...", "engine/api", "engine/controller", "engine/controller/...", "engine/client", "engine/wire", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 	{"cmd/gantry/...", []string{"cmd/gantry/internal/...", "engine/controller", "engine/client", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 	{"cmd/gantry", []string{"cmd/gantry/internal/...", "engine/controller", "engine/client", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 }
@@ -72,8 +73,8 @@ var soleImporter = map[string]string{
 	"github.com/hashicorp/raft":       "engine/consensus",
 	"github.com/hashicorp/raft-wal":   "engine/consensus",
 	"github.com/canonical/go-dqlite":  "engine/history",
-	"github.com/vishvananda/netlink":  "engine/provider/sandbox",
-	"github.com/google/nftables":      "engine/provider/sandbox",
+	"github.com/vishvananda/netlink":  "engine/provider",
+	"github.com/google/nftables":      "engine/provider",
 	"github.com/hashicorp/go-plugin":  "charms/sdk/plugin",
 	"github.com/spf13/cobra":          "cmd/gantry/internal",
 	"github.com/agnivade/levenshtein": "model",
