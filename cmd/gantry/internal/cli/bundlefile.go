@@ -52,7 +52,7 @@ func readFile(file string) ([]byte, error) {
 }
 
 // uploadCharms uploads the local charms of a bundle and returns the bundle
-// that names them by their revision.
+// that names them as they name themselves.
 func (s *session) uploadCharms(ctx context.Context, file string, b *bundle.Bundle) (*bundle.Bundle, error) {
 	sent := *b
 	sent.Applications = slices.Clone(b.Applications)
@@ -68,7 +68,7 @@ func (s *session) uploadCharms(ctx context.Context, file string, b *bundle.Bundl
 		if err != nil {
 			return nil, fmt.Errorf("application %s: %w", app.Name, err)
 		}
-		sent.Applications[i].Charm = bundle.CharmRef{Path: uploaded.Revision}
+		sent.Applications[i].Charm = bundle.CharmRef{Name: uploaded.Name}
 	}
 	return &sent, nil
 }

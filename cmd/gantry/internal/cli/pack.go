@@ -1,9 +1,8 @@
 package cli
 
 import (
-	"archive/tar"
+	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -17,19 +16,18 @@ import (
 	"github.com/gantry-orchestrator/gantry/model/charm"
 )
 
-// The files of a charm's archive: what it declares, and its program.
+// charmProgram is a charm's program, in its directory and in its archive.
 const charmProgram = "charm"
 
-// packCharm makes the archive of the charm in a directory: a gzipped tar of
-// charm.yaml and of its program, which is built where there is Go source. Equal
+// charmMetadata are the files in which charms declare themselves.
+var charmMetadata = []string{charm.GantryFile, "charmcraft.yaml", "metadata.yaml", "config.yaml", "actions.yaml"}
+
+// packCharm makes the archive of the charm in a directory: a zip of its
+// metadata and of its program, which is built where there is Go source. Equal
 // charms have equal bytes.
 func packCharm(ctx context.Context, dir string) ([]byte, error) {
-	declared, err := os.ReadFile(filepath.Join(dir, charm.GantryFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("charm %s: there is no %s in it; gantry charm init makes a charm to start from: %w", dir, charm.GantryFile, model.ErrNotFound)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("charm %s: %w", dir, err)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("charm %s: there is no such directory; gantry charm init makes a charm to start from: %w", dir, model.ErrNotFound)
 	}
 	if _, err := charm.Read(dir, os.DirFS(dir)); err != nil {
 		return nil, err
@@ -39,24 +37,32 @@ func packCharm(ctx context.Context, dir string) ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
-	zipped := gzip.NewWriter(&out)
-	archive := tar.NewWriter(zipped)
-	for _, f := range []struct {
-		name string
-		mode int64
-		body []byte
-	}{{charm.GantryFile, 0o644, declared}, {charmProgram, 0o755, program}} {
-		if err := archive.WriteHeader(&tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.body)), Typeflag: tar.TypeReg}); err != nil {
-			return nil, fmt.Errorf("pack charm %s: %w", dir, err)
+	archive := zip.NewWriter(&out)
+	for _, name := range charmMetadata {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
-		if _, err := archive.Write(f.body); err != nil {
+		if err = errors.Join(err, addFile(archive, name, 0o644, b)); err != nil {
 			return nil, fmt.Errorf("pack charm %s: %w", dir, err)
 		}
 	}
-	if err := errors.Join(archive.Close(), zipped.Close()); err != nil {
+	if err := errors.Join(addFile(archive, charmProgram, 0o755, program), archive.Close()); err != nil {
 		return nil, fmt.Errorf("pack charm %s: %w", dir, err)
 	}
 	return out.Bytes(), nil
+}
+
+// addFile adds a file without a time, so that only its content counts.
+func addFile(archive *zip.Writer, name string, mode fs.FileMode, body []byte) error {
+	h := &zip.FileHeader{Name: name, Method: zip.Deflate}
+	h.SetMode(mode)
+	w, err := archive.CreateHeader(h)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(body)
+	return err
 }
 
 // charmBinary builds the program of a charm, or takes the one that is there.

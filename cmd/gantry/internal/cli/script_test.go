@@ -1,0 +1,90 @@
+package cli_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/gantry-orchestrator/gantry/cmd/gantry/internal/cli"
+)
+
+var update = flag.Bool("update", false, "rewrite what the stories expect")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"gantry": func() { os.Exit(cli.Main(cli.Config{Version: "0.0-test", Now: standing}, os.Args[1:])) },
+	})
+}
+
+// standing is a clock that stands still, so that no story prints how long
+// anything took.
+func standing() time.Time { return epoch }
+
+// TestStories plays each file of cmd/gantry/testdata/script against a world of
+// its own.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			contextFile := filepath.Join(env.WorkDir, ".gantry", "context.json")
+			w := startWorld(env.T().(testing.TB), contextFile)
+			env.Values[worldKey{}] = w
+			env.Setenv("GANTRY_CONTEXT", contextFile)
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
+			env.Setenv("GOCACHE", os.Getenv("GOCACHE"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":     exits,
+			"freeze":    func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value(worldKey{}).(*world).freeze(true) },
+			"thaw":      func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value(worldKey{}).(*world).freeze(false) },
+			"unchanged": unchanged,
+			"index":     func(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("INDEX", indexOf(ts)) },
+		},
+	})
+}
+
+type worldKey struct{}
+
+// exits runs gantry and checks its exit code: "exits 2 plan bundle.yaml".
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE gantry ARGS...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if err != nil {
+		found := regexp.MustCompile(`exit status (\d+)`).FindStringSubmatch(err.Error())
+		if found == nil {
+			ts.Fatalf("%v", err)
+		}
+		code = found[1]
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
+}
+
+// unchanged runs gantry, which must fail, and checks that nothing was
+// committed.
+func unchanged(ts *testscript.TestScript, neg bool, args []string) {
+	before := indexOf(ts)
+	if err := ts.Exec("gantry", args...); err == nil && !neg {
+		ts.Fatalf("gantry %v did not fail", args)
+	}
+	if after := indexOf(ts); before != after {
+		ts.Fatalf("gantry %v committed something: index %s became %s", args, before, after)
+	}
+}
+
+// indexOf is the state's index, as the world has it.
+func indexOf(ts *testscript.TestScript) string {
+	return ts.Value(worldKey{}).(*world).index()
+}
