@@ -29,12 +29,25 @@ func (v view) commitOutcomes() []Action {
 	for _, o := range v.Journal.Outcomes {
 		switch {
 		case o.Task.Scope == effect.ApplicationScope:
+			if o.Token == 0 { // found done after a crash: the claim is that which is still open
+				o.Token = v.claimed(o.Task)
+			}
 			next = append(next, CloseClaim{Outcome: o})
 		case o.Task.Result == effect.SealedResult:
 			next = append(next, PutSecret{Spec: effect.SecretSpec{Name: string(o.Task.ID), Scope: effect.UnitScope}, Outcome: &o})
 		}
 	}
 	return append(next, v.abandon()...)
+}
+
+// claimed is the token of the unit's open claim of a task, or 0.
+func (v view) claimed(t effect.Task) uint64 {
+	for _, r := range v.Journal.Intent.Live.Receipts {
+		if r.Task == string(t.ID) && r.Key == t.Key && r.Unit == v.Journal.Intent.Spec.Unit && r.State == effect.ClaimOpen {
+			return r.Token
+		}
+	}
+	return 0
 }
 
 // abandon closes a claim of ours that nothing came of and nothing will: the

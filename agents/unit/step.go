@@ -166,12 +166,10 @@ func (v view) performing(s effect.Step) Action {
 	if t == nil || t.Scope != effect.ApplicationScope || s.Kind != effect.Run {
 		return Perform{Step: s}
 	}
-	spec, live := v.Journal.Intent.Spec, v.live()
-	for _, r := range live.Receipts {
-		if r.Task == string(t.ID) && r.Key == t.Key && r.Unit == spec.Unit && r.State == effect.ClaimOpen {
-			return Perform{Step: s, Token: r.Token}
-		}
+	if token := v.claimed(*t); token != 0 {
+		return Perform{Step: s, Token: token}
 	}
+	spec, live := v.Journal.Intent.Spec, v.live()
 	return OpenClaim{Claim: effect.Claim{
 		Unit: spec.Unit, Task: string(t.ID), Key: t.Key, Token: live.Token, Deadline: ClaimTime(*t),
 	}}

@@ -1,0 +1,101 @@
+package unit_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/agents/unit"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// founding is the state of a leader whose charm wants a task of application
+// scope, under an intent with some receipts.
+func founding(receipts []effect.Receipt, want ...effect.Task) unit.State {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	in := effect.Intent{Generation: 1, Spec: effect.Spec{Unit: model.UnitName{Application: "app"}}}
+	in.Hash = in.Spec.Hash()
+	in.Live = effect.Live{Serial: 1, Leader: true, Token: 9, Receipts: receipts}
+	s := unit.State{
+		Journal: unit.Journal{Intent: in, Now: now, NowFor: in.Hash}, Now: now, LeadsUntil: now.Add(time.Second), Connected: true,
+		Observed: unit.Observed{Ready: true},
+	}
+	answer(&s, want)
+	return s
+}
+
+// answer has the charm want some tasks, and every step of them confirmed.
+func answer(s *unit.State, want []effect.Task) {
+	s.Answer = unit.Answer{For: unit.HashInput(s.Input()), Desired: effect.Desired{Tasks: want}}
+	s.Answer.Confirmed = map[string]bool{}
+	for _, a := range unit.Step(*s) {
+		if c, ok := a.(unit.Confirm); ok {
+			for _, key := range c.Steps {
+				s.Answer.Confirmed[key] = true
+			}
+		}
+	}
+}
+
+// only returns the one action that is no talk.
+func only(t *testing.T, s unit.State) unit.Action {
+	t.Helper()
+	var found unit.Action
+	for _, a := range unit.Step(s) {
+		switch a.(type) {
+		case unit.SendReport, unit.SetTimer:
+		default:
+			if found != nil {
+				t.Fatalf("both %+v and %+v", found, a)
+			}
+			found = a
+		}
+	}
+	return found
+}
+
+func TestAnApplicationTaskIsClaimedRunAndClosed(t *testing.T) {
+	task := effect.Task{ID: "task/found", Key: "1", Scope: effect.ApplicationScope, Idempotent: true, Timeout: time.Minute}
+	app := model.UnitName{Application: "app"}
+	ours := effect.Receipt{Task: "task/found", Key: "1", Unit: app, Token: 33, State: effect.ClaimOpen}
+
+	if a, ok := only(t, founding(nil, task)).(unit.OpenClaim); !ok || a.Claim.Token != 9 || a.Claim.Deadline != 2*time.Minute {
+		t.Errorf("without a claim: %+v", a)
+	}
+	if a, ok := only(t, founding([]effect.Receipt{ours}, task)).(unit.Perform); !ok || a.Token != 33 || a.Step.Kind != effect.Run {
+		t.Errorf("under its own claim: %+v", a)
+	}
+	theirs := ours
+	theirs.Unit.Number = 7
+	if a := only(t, founding([]effect.Receipt{theirs}, task)); a != nil {
+		t.Errorf("under another's claim: %+v", a)
+	}
+	done := theirs
+	done.State = effect.ClaimDone
+	if a, ok := only(t, founding([]effect.Receipt{done}, task)).(unit.Perform); !ok || a.Step.Kind != effect.Update {
+		t.Errorf("when another has done it, it is only noted: %+v", a)
+	}
+	if a, ok := only(t, founding([]effect.Receipt{ours})).(unit.CloseClaim); !ok || a.Outcome.Failed == "" || a.Outcome.Token != 33 {
+		t.Errorf("a claim of what is no longer wanted: %+v", a)
+	}
+	lapsed := founding([]effect.Receipt{ours}, task)
+	lapsed.LeadsUntil = lapsed.Now
+	answer(&lapsed, []effect.Task{task})
+	if a := only(t, lapsed); a != nil {
+		t.Errorf("when leadership has lapsed: %+v", a)
+	}
+}
+
+func TestATaskThatWasFoundDoneClosesTheClaimThatIsOpen(t *testing.T) {
+	task := effect.Task{ID: "task/found", Key: "1", Scope: effect.ApplicationScope}
+	s := founding([]effect.Receipt{{Task: "task/found", Key: "1", Unit: model.UnitName{Application: "app"}, Token: 33, State: effect.ClaimOpen}}, task)
+	step := effect.Step{Kind: effect.Conclude, ID: task.ID, Effect: effect.Effect{Task: &task}}
+	s.Journal = s.Journal.Apply(unit.Entry{Opened: &step}).Apply(unit.Entry{Done: &unit.Ended{Step: step, Outcome: &unit.Outcome{Task: task}}})
+	a, ok := only(t, s).(unit.CloseClaim)
+	if !ok || a.Outcome.Token != 33 || a.Outcome.Failed != "" {
+		t.Fatalf("next = %+v", a)
+	}
+	if s.Journal = s.Journal.Apply(unit.Entry{Committed: &a.Outcome}); len(s.Journal.Outcomes) != 0 {
+		t.Errorf("outcomes = %+v after they were committed", s.Journal.Outcomes)
+	}
+}
