@@ -55,13 +55,14 @@ func (p *problem) mayTurn(a state.Application, name string) bool {
 	return !open || name == o.Name || strings.HasPrefix(name, o.Name+"/")
 }
 
-// finished reports whether the holder has settled, having seen the grant, and
-// what clears the turn has held.
+// finished reports whether the holder gives the turn back: it has seen the
+// grant and does not ask any more. A unit asks for a turn that it holds until
+// nothing is left to do and what clears the turn has held; it does not count as
+// settled before the turn is taken from it.
 func (p *problem) finished(t state.Turn) bool {
 	r := p.seen.Reports[state.UnitRef{Model: t.Model, Unit: t.Unit}]
 	wants := slices.ContainsFunc(r.Asks, func(ask effect.Turn) bool { return ask.Name == t.Ask.Name })
-	clear := t.Ask.Clear == "" || r.Facts[t.Ask.Clear].Value == "true"
-	return r.Settled && r.Serial >= t.Token && clear && !wants
+	return r.Answered && r.Serial >= t.Token && !wants
 }
 
 // grant gives a turn to as many askers as its limit allows.

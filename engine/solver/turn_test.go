@@ -46,9 +46,9 @@ func (x *restarts) react(i effect.Intent, r *effect.Report) {
 		return
 	}
 	r.Settled = false
+	r.Asks = []effect.Turn{{Name: "restart", Limit: x.limit, Rank: x.rank[name], Group: x.group[name]}}
 	switch granted := len(i.Live.Grants) > 0; {
 	case !granted:
-		r.Asks = []effect.Turn{{Name: "restart", Limit: x.limit, Rank: x.rank[name], Group: x.group[name]}}
 	case x.blocked[name]:
 		r.Status = model.Status{Level: model.Blocked, Message: "does not start"}
 	case !x.busy[name]:
@@ -57,7 +57,8 @@ func (x *restarts) react(i effect.Intent, r *effect.Report) {
 	default:
 		x.busy[name], x.ran[name] = false, level
 		x.sick[name] = false
-		r.Services[0].Healthy, r.Settled = true, true
+		// It holds the turn until it is taken, so it is not settled yet.
+		r.Services[0].Healthy, r.Asks = true, nil
 	}
 }
 

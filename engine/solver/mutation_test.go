@@ -1,0 +1,98 @@
+package solver
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// mutations are mistakes that somebody could make. Each is planted into a copy
+// of a file, which the go command is told to compile instead of the real one.
+var mutations = []struct {
+	mistake  string
+	file     string // from this folder
+	old, new string
+}{
+	{"a lease moves while its holder is heard", "lease.go",
+		"&& !p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine})", "&& u.Name.Number > 0"},
+	{"a lease stays with a holder that is not heard", "lease.go",
+		"&& !p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine})", ""},
+	{"a turn is granted before all have answered", "turn.go",
+		"ready := !failed && p.answered(units)", "ready := !failed"},
+	{"a turn is granted though a unit is unwell", "turn.go",
+		"len(disrupted) > limit {", "len(disrupted) > limit+1 {"},
+	{"a unit is torn down before others know", "departure.go",
+		"if !p.settledSince(v, u.Turned) {", "if !p.settledSince(v, 0) {"},
+	{"a tombstone goes before others saw it", "departure.go",
+		"p.started(v) && !p.settledSince(v, u.Turned)", "p.started(v) && !p.settledSince(v, 0)"},
+	{"a generation forgets the machines of remote units", "intent.go",
+		"			w.saw(m.Stamp)\n			other.Address", "			other.Address"},
+	{"a bag does not reach the other end", "affected.go",
+		"case state.RelationTable, state.BagTable:", "case state.RelationTable:"},
+	{"a principal's departure does not wake its subordinates", "dirty.go",
+		"for _, sub := range s.Subordinates(ref) {", "for _, sub := range s.Subordinates(ref)[:0] {"},
+	{"an order goes on before all saw its stage", "order.go",
+		"r.Serial < o.ModifyIndex || r.Reached != o.StageName()", "r.Reached == \"\""},
+	{"a subordinate is made twice", "subordinate.go",
+		"		p.done[key] = true\n", ""},
+	{"two units get one vacant machine", "../placement/placement.go",
+		"			p.taken[m.Name] = true\n			return", "			return"},
+	{"a forgotten unit does not raise the generation of those that saw it", "../state/apply_advance.go",
+		"w.renewAround(u.Ref().Application())", ""},
+	{"a refused command leaves its first steps behind", "../state/writer.go",
+		"		w.undo[i]()\n", "		_ = w.undo[i]\n"},
+	{"an index misses rows that a snapshot brought back", "../state/table.go",
+		"t.by[i].txn().Insert(append(key, at...), at)", "if t.rows.done.Len() > 0 {\n\t\t\tt.by[i].txn().Insert(append(key, at...), at)\n\t\t}"},
+}
+
+func TestThePropertiesCatchEveryPlantedMutation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the package once for each mutation")
+	}
+	for _, m := range mutations {
+		t.Run(m.mistake, func(t *testing.T) {
+			overlay := plant(t, m.file, m.old, m.new)
+			cmd := exec.Command("go", "test", "-overlay", overlay, "-vet=off", "-failfast", "-run", "^TestProperty", "-rapid.nofailfile", "-rapid.shrinktime=0s", "-rapid.checks=300", ".")
+			out, err := cmd.CombinedOutput()
+			switch {
+			case err == nil:
+				t.Error("no property noticed it")
+			case !strings.Contains(string(out), "--- FAIL: TestProperty"):
+				t.Errorf("it failed otherwise than by a property:\n%s", out)
+			}
+		})
+	}
+}
+
+// plant writes an overlay in which a file has the mistake.
+func plant(t *testing.T, file, old, mistaken string) string {
+	t.Helper()
+	real, err := filepath.Abs(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(real)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), old); n != 1 {
+		t.Fatalf("%s has %d places to plant the mistake in, want 1: the table of mutations is out of date", file, n)
+	}
+	dir := t.TempDir()
+	planted := filepath.Join(dir, filepath.Base(file))
+	if err := os.WriteFile(planted, []byte(strings.Replace(string(source), old, mistaken, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {real: planted}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
