@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +46,7 @@ Applied again, it changes nothing. gantry plan shows beforehand what it would do
 }
 
 func (o *applyOptions) run(ctx context.Context, s *session, args []string) error {
-	request, err := s.bundleRequest(ctx, args[0], o.bundleOptions)
+	b, request, err := s.bundleRequest(ctx, args[0], o.bundleOptions)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (o *applyOptions) run(ctx context.Context, s *session, args []string) error
 		return s.client.Apply(ctx, request)
 	})
 	if err != nil {
-		return err
+		return s.locate(err, b)
 	}
 	if err := s.answer(done, func(w io.Writer) { s.writeApplied(w, done) }); err != nil || !o.wait {
 		return err
@@ -73,18 +74,20 @@ func (s *session) writeApplied(w io.Writer, done operator.Applied) {
 
 // bundleRequest reads a bundle with its overlays, and uploads what charms of
 // its own it names.
-func (s *session) bundleRequest(ctx context.Context, file string, o bundleOptions) (operator.Apply, error) {
+func (s *session) bundleRequest(ctx context.Context, file string, o bundleOptions) (bundleFile, operator.Apply, error) {
 	b, warnings, err := readBundle(file, o.overlays)
 	for _, warning := range warnings {
 		s.note("gantry: warning: %s", warning)
 	}
 	if err != nil {
-		return operator.Apply{}, err
+		return bundleFile{}, operator.Apply{}, err
 	}
-	if b, err = s.uploadCharms(ctx, file, b); err != nil {
-		return operator.Apply{}, err
+	read := bundleFile{Bundle: b, dir: filepath.Dir(file)}
+	sent, err := s.uploadCharms(ctx, read)
+	if err != nil {
+		return read, operator.Apply{}, err
 	}
-	return operator.Apply{Model: s.model, Bundle: bundle.Encode(b), Prune: o.prune}, nil
+	return read, operator.Apply{Model: s.model, Bundle: bundle.Encode(sent), Prune: o.prune}, nil
 }
 
 func counted(n int, noun string) string {

@@ -53,18 +53,14 @@ func readFile(file string) ([]byte, error) {
 
 // uploadCharms uploads the local charms of a bundle and returns the bundle
 // that names them as they name themselves.
-func (s *session) uploadCharms(ctx context.Context, file string, b *bundle.Bundle) (*bundle.Bundle, error) {
-	sent := *b
+func (s *session) uploadCharms(ctx context.Context, b bundleFile) (*bundle.Bundle, error) {
+	sent := *b.Bundle
 	sent.Applications = slices.Clone(b.Applications)
 	for i, app := range sent.Applications {
 		if !app.Charm.IsLocal() {
 			continue
 		}
-		dir := app.Charm.Path
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(filepath.Dir(file), dir)
-		}
-		uploaded, err := s.upload(ctx, dir)
+		uploaded, err := s.upload(ctx, resolve(b.dir, app.Charm.Path))
 		if err != nil {
 			return nil, fmt.Errorf("application %s: %w", app.Name, err)
 		}

@@ -28,7 +28,7 @@ that there are none.`,
 }
 
 func (o *planOptions) run(ctx context.Context, s *session, args []string) error {
-	request, err := s.bundleRequest(ctx, args[0], o.bundleOptions)
+	b, request, err := s.bundleRequest(ctx, args[0], o.bundleOptions)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (o *planOptions) run(ctx context.Context, s *session, args []string) error 
 	planned, err := s.client.Plan(ctx, request)
 	under.end()
 	if err != nil {
-		return err
+		return s.locate(err, b)
 	}
 	if err := s.answer(planned, func(w io.Writer) { writePlan(w, s.palette(), planned) }); err != nil {
 		return err

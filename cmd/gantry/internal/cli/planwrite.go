@@ -99,10 +99,19 @@ func planSummary(plan operator.Planned) string {
 			machines[string(at.Machine)] = true
 		}
 	}
-	text := fmt.Sprintf("%s to the model, %s, %s, %d of them disrupting",
-		counted(len(plan.Differences), "change"), counted(len(machines), "new machine"), counted(effects, "effect"), disrupting)
-	if destroying > 0 {
-		text += fmt.Sprintf(", %d destroying data", destroying)
+	text := counted(len(plan.Differences), "change") + " to the model"
+	for _, part := range []struct {
+		n    int
+		text string
+	}{
+		{len(machines), counted(len(machines), "new machine")},
+		{effects, counted(effects, "effect")},
+		{disrupting, fmt.Sprintf("%d disrupting", disrupting)},
+		{destroying, fmt.Sprintf("%d destroying data", destroying)},
+	} {
+		if part.n > 0 {
+			text += ", " + part.text
+		}
 	}
 	return text + "."
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -24,6 +25,9 @@ type Config struct {
 	Now         func() time.Time
 	ContextPath func() string    // the context file where neither --context nor GANTRY_CONTEXT names one
 	Extra       []*cobra.Command // commands that are not the client's, such as up
+	// Charms are the files of a charm that is built in, nil for another. They
+	// tell where in an operator's files a mistake is, and nothing else.
+	Charms func(model.CharmName) fs.FS
 }
 
 func (c Config) withDefaults() Config {

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,19 +12,32 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/gantry-orchestrator/gantry/cmd/gantry/internal/cli"
+	"github.com/gantry-orchestrator/gantry/model"
 )
 
 var update = flag.Bool("update", false, "rewrite what the stories expect")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"gantry": func() { os.Exit(cli.Main(cli.Config{Version: "0.0-test", Now: standing}, os.Args[1:])) },
+		"gantry": func() {
+			os.Exit(cli.Main(cli.Config{Version: "0.0-test", Now: standing, Charms: declared}, os.Args[1:]))
+		},
 	})
 }
 
 // standing is a clock that stands still, so that no story prints how long
 // anything took.
 func standing() time.Time { return epoch }
+
+// declared are the files of the charms that the binary would bring.
+func declared(name model.CharmName) fs.FS {
+	for _, dir := range charmDirs(os.Getenv("GANTRY_TEST_ROOT")) {
+		if filepath.Base(dir) == string(name) {
+			return os.DirFS(dir)
+		}
+	}
+	return nil
+}
 
 // TestStories plays each file of cmd/gantry/testdata/script against a world of
 // its own.
@@ -38,6 +52,11 @@ func TestStories(t *testing.T) {
 			env.Values[worldKey{}] = w
 			env.Setenv("GANTRY_CONTEXT", contextFile)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
+			here, err := filepath.Abs(".")
+			if err != nil {
+				return err
+			}
+			env.Setenv("GANTRY_TEST_ROOT", here)
 			env.Setenv("GOCACHE", os.Getenv("GOCACHE"))
 			return nil
 		},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -44,8 +45,8 @@ type cell struct {
 	paint func(string) string
 }
 
-// table aligns rows of cells in columns, two spaces apart. The last cell of a
-// row is as long as it is.
+// table aligns rows of cells in columns, two spaces apart. The first row is the
+// headings.
 type table struct{ rows [][]cell }
 
 func (t *table) row(cells ...string) {
@@ -58,7 +59,26 @@ func (t *table) row(cells ...string) {
 
 func (t *table) add(cells ...cell) { t.rows = append(t.rows, cells) }
 
+// tidy takes columns away that have a heading and nothing else.
+func (t *table) tidy() {
+	if len(t.rows) < 2 {
+		return
+	}
+	for i := len(t.rows[0]) - 1; i >= 0; i-- {
+		filled := func(row []cell) bool { return i < len(row) && row[i].text != "" }
+		if slices.ContainsFunc(t.rows[1:], filled) {
+			continue
+		}
+		for r, row := range t.rows {
+			if i < len(row) {
+				t.rows[r] = slices.Delete(row, i, i+1)
+			}
+		}
+	}
+}
+
 func (t *table) write(w io.Writer) {
+	t.tidy()
 	var widths []int
 	for _, row := range t.rows {
 		for i, c := range row {

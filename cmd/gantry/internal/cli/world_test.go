@@ -123,11 +123,19 @@ func identify(c *x509.Certificate) (api.Identity, error) {
 	return api.Identity{Kind: api.Kind(kind), Name: name, Fingerprint: pki.Fingerprint(c)}, err
 }
 
-// readCharms are Gantry's own charms and those of the stories, as they declare
-// themselves.
+// charmDirs are Gantry's own charms and those of the stories, from this
+// package's directory.
+func charmDirs(here string) (dirs []string) {
+	for _, dir := range []string{"../../../../charms/pgbouncer", "../../../../charms/postgresql", "../../../../charms/telemetry", "testdata/charms/mirror"} {
+		dirs = append(dirs, filepath.Join(here, dir))
+	}
+	return dirs
+}
+
+// readCharms are the charms of charmDirs as they declare themselves.
 func readCharms(t testing.TB) (charms []api.Artifact) {
 	t.Helper()
-	for _, dir := range []string{"../../../../charms/pgbouncer", "../../../../charms/postgresql", "../../../../charms/telemetry", "testdata/charms/mirror"} {
+	for _, dir := range charmDirs(".") {
 		declared, err := charm.Read(dir, os.DirFS(dir))
 		if err != nil {
 			t.Fatal(err)
