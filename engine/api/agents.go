@@ -229,3 +229,9 @@ func runsCharm(st state.State, m state.Machine, hash string) bool {
 	}
 	return false
 }
+
+// CallingMachine is the machine whose agent calls: for its session.
+func (s *Service) CallingMachine(ctx context.Context) (state.Machine, error) {
+	_, m, err := s.on(ctx)
+	return m, err
+}

@@ -25,6 +25,8 @@ type Log interface {
 	State() state.State
 	// Changes waits for entries past an index; next is the index to ask from.
 	Changes(ctx context.Context, index uint64) (changes []Change, next uint64, err error)
+	// Advanced is closed once there are entries past an index.
+	Advanced(index uint64) <-chan struct{}
 }
 
 // Change is one applied command that changed something.
@@ -162,7 +164,25 @@ func (s *Service) change(ctx context.Context, who Identity, c operator.Change, o
 			return state.Result{}, err
 		}
 	}
+	if err := s.refused(ctx, cmd); err != nil {
+		return state.Result{}, err
+	}
 	return s.propose(ctx, cmd)
+}
+
+// refused is why a command that would be refused is not proposed: a mistake is
+// not worth an entry of the log. State that may lag is read again first.
+func (s *Service) refused(ctx context.Context, cmd state.Command) error {
+	cmd.Now = s.c.Now()
+	if _, _, err := s.log.State().Apply(cmd); err == nil {
+		return nil
+	}
+	st, err := s.log.Read(ctx)
+	if err != nil {
+		return err
+	}
+	_, _, err = st.Apply(cmd)
+	return err
 }
 
 // propose commits one command.

@@ -109,3 +109,17 @@ func (n *Node) Changes(ctx context.Context, index uint64) (changes []Change, nex
 		}
 	}
 }
+
+// Advanced is closed once there are entries past an index.
+func (n *Node) Advanced(index uint64) <-chan struct{} { return n.fsm.feed.advanced(index) }
+
+func (f *feed) advanced(index uint64) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.head <= index {
+		return f.pulled
+	}
+	done := make(chan struct{})
+	close(done)
+	return done
+}

@@ -55,6 +55,7 @@ type Node struct {
 	raft      *raft.Raft
 	log       *wal.WAL
 	meta      *metadb.BoltMetaDB
+	lock      *os.File
 	fsm       *machine
 	transport raft.Transport
 	proposals chan *proposal
@@ -73,19 +74,23 @@ func Open(c Config) (*Node, error) {
 	if err := os.MkdirAll(filepath.Join(c.Dir, "wal"), 0o700); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
+	lock, err := lockDir(c.Dir)
+	if err != nil {
+		return nil, err
+	}
 	logger := raftLogger(c.Log)
 	// Ours to close: the log does not, and the file stays locked.
 	meta := &metadb.BoltMetaDB{}
 	log, err := wal.Open(filepath.Join(c.Dir, "wal"), wal.WithSegmentSize(segmentBytes), wal.WithLogger(logger), wal.WithMetaStore(meta))
 	if err != nil {
-		return nil, fmt.Errorf("open log in %s: %w", c.Dir, errors.Join(err, meta.Close()))
+		return nil, fmt.Errorf("open log in %s: %w", c.Dir, errors.Join(err, meta.Close(), lock.Close()))
 	}
 	n := &Node{
-		config: c, log: log, meta: meta, fsm: newMachine(), lead: newGate(),
+		config: c, log: log, meta: meta, lock: lock, fsm: newMachine(), lead: newGate(),
 		proposals: make(chan *proposal, 1024), stopped: make(chan struct{}),
 	}
 	if err := n.join(logger); err != nil {
-		return nil, errors.Join(err, log.Close(), meta.Close())
+		return nil, errors.Join(err, log.Close(), meta.Close(), lock.Close())
 	}
 	return n, nil
 }
@@ -177,7 +182,7 @@ func (n *Node) close() error {
 	if closer, ok := n.transport.(raft.WithClose); ok {
 		errs = append(errs, closer.Close())
 	}
-	return errors.Join(append(errs, n.log.Close(), n.meta.Close())...)
+	return errors.Join(append(errs, n.log.Close(), n.meta.Close(), n.lock.Close())...)
 }
 
 // follow calls lead whenever this node has won an election and has applied

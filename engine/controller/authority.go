@@ -1,0 +1,106 @@
+package controller
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gantry-orchestrator/gantry/engine/api"
+	"github.com/gantry-orchestrator/gantry/engine/client"
+	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
+	"github.com/gantry-orchestrator/gantry/engine/wire"
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// tokenCertificateLife is longer than a token's life, so that who comes late
+// is told by the state, not by TLS.
+const tokenCertificateLife = 24 * time.Hour
+
+// authority implements api.Authority.
+type authority struct {
+	*pki.Authority
+	addresses func() []string
+}
+
+// SignUser implements api.Authority.
+func (a authority) SignUser(csr []byte, name model.UserName) ([]byte, string, error) {
+	return a.Sign(csr, pki.User, string(name), time.Now(), 0)
+}
+
+// SignMachine implements api.Authority.
+func (a authority) SignMachine(csr []byte, uuid string) ([]byte, string, error) {
+	return a.Sign(csr, pki.Agent, uuid, time.Now(), 0)
+}
+
+// IssueToken implements api.Authority.
+func (a authority) IssueToken(uuid string) (token, hash string, err error) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	secret := hex.EncodeToString(random)
+	key, certificate, _, err := a.Issue(pki.Joiner, uuid, time.Now(), tokenCertificateLife)
+	if err != nil {
+		return "", "", err
+	}
+	t := wire.Token{Addresses: a.addresses(), CA: a.PEM(), Certificate: certificate, Key: key, Secret: secret}
+	return t.String(), api.HashToken(secret), nil
+}
+
+// identity is the name that a file keeps and the certificate in it.
+type identity struct {
+	name        string
+	fingerprint string
+}
+
+// contextFile makes sure that there is a context file for a bearer, dialling
+// addresses. Where there is one, its identity stays.
+func contextFile(path string, a *pki.Authority, kind pki.Kind, name string, addresses []string) (identity, error) {
+	c, err := client.Load(path)
+	switch {
+	case errors.Is(err, model.ErrNotFound):
+		key, certificate, _, err := a.Issue(kind, name, time.Now(), 0)
+		if err != nil {
+			return identity{}, err
+		}
+		c = client.Context{CA: a.PEM(), Certificate: certificate, Key: key}
+	case err != nil:
+		return identity{}, err
+	}
+	c.Addresses = addresses
+	if err := c.Save(path); err != nil {
+		return identity{}, err
+	}
+	fingerprint, err := pki.FingerprintPEM(c.Certificate)
+	return identity{name, fingerprint}, err
+}
+
+// ownID is the controller's own id, made once.
+func ownID(dir string) (string, error) {
+	path := filepath.Join(dir, "id")
+	b, err := os.ReadFile(path)
+	if err == nil {
+		return string(b), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the controller's id: %w", err)
+	}
+	id := uuid.NewString()
+	return id, pki.WriteFile(path, []byte(id))
+}
+
+// ownPair is the controller's certificate, made anew at each start: nobody
+// keeps it.
+func ownPair(a *pki.Authority, id string) (tls.Certificate, error) {
+	key, certificate, _, err := a.Issue(pki.Controller, id, time.Now(), 0)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certificate, key)
+}

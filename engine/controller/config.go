@@ -1,0 +1,44 @@
+package controller
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/engine/api"
+)
+
+// Config is what a controller needs.
+type Config struct {
+	Dir       string   // state; made where it is missing, mode 0700
+	Listen    string   // host:port of the API
+	Advertise []string // host:port that clients and agents dial; empty means what it listens on
+	Provider  string   // of the host agent, for new models
+	Version   string   // of gantry
+	BuiltIn   []api.Artifact
+	Planner   api.Planner // may be nil
+	Policy    api.Policy  // may be nil
+	Log       *slog.Logger
+
+	// Ready is called once, when the controller leads and serves.
+	Ready func(Ready)
+}
+
+// Ready says how a controller is reached. Both files are contexts of package
+// client, mode 0600.
+type Ready struct {
+	Addresses []string      `json:"addresses"`
+	Admin     string        `json:"admin"` // the first operator's
+	Host      string        `json:"host"`  // the embedded host agent's
+	Took      time.Duration `json:"took"`
+}
+
+// ReadyFile is where a controller writes Ready as JSON once it is; it is
+// removed when the controller starts.
+func ReadyFile(dir string) string { return filepath.Join(dir, "ready.json") }
+
+// AdminContext is the first operator's context file.
+func AdminContext(dir string) string { return filepath.Join(dir, "admin.json") }
+
+// HostContext is the embedded host agent's context file.
+func HostContext(dir string) string { return filepath.Join(dir, "host.json") }

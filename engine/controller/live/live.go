@@ -1,0 +1,167 @@
+package live
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/engine/api"
+	"github.com/gantry-orchestrator/gantry/engine/solver"
+	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// Live is safe for concurrent use.
+type Live struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	observed *solver.Observed
+	dirty    solver.Dirty
+	silent   map[state.MachineRef]bool // as the solver was last told
+	hosts    map[state.MachineRef]effect.HostFacts
+	progress map[state.MachineRef]string
+	log      ring
+	changed  chan struct{} // closed and replaced at every change
+}
+
+// New knows nothing yet. The clock must not go back.
+func New(now func() time.Time) *Live {
+	l := &Live{now: now, changed: make(chan struct{})}
+	l.Reset()
+	return l
+}
+
+// Reset forgets everything but the log: this controller has begun to lead,
+// and listens from now.
+func (l *Live) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.observed = solver.NewObserved(l.now())
+	l.dirty = solver.Everything()
+	l.silent = map[state.MachineRef]bool{}
+	l.hosts = map[state.MachineRef]effect.HostFacts{}
+	l.progress = map[state.MachineRef]string{}
+	l.wake()
+}
+
+func (l *Live) wake() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// Changed implements api.Live.
+func (l *Live) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+// Hello notes what a machine's agent said of its host.
+func (l *Live) Hello(m state.MachineRef, facts effect.HostFacts) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hosts[m] = facts
+	l.observed.Heard[m] = l.now()
+	l.wake()
+}
+
+// Heard notes that an agent is there.
+func (l *Live) Heard(m state.MachineRef) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.observed.Heard[m] = l.now()
+}
+
+// Take notes reports of a model's units.
+func (l *Live) Take(m model.ModelName, reports []effect.Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.observed.Now = l.now()
+	for _, r := range reports {
+		l.dirty.Merge(l.observed.Take(m, r))
+	}
+	l.wake()
+}
+
+// Progress implements api.Live.
+func (l *Live) Progress(m state.MachineRef, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if text == "" {
+		delete(l.progress, m)
+	} else {
+		l.progress[m] = text
+	}
+	l.wake()
+}
+
+// Dirty returns what reports, and agents that fell silent or were heard again,
+// have made dirty since the last call.
+func (l *Live) Dirty(st state.State) solver.Dirty {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.observed.Now = l.now()
+	l.observed.Forget(st)
+	for _, m := range st.Models() {
+		for _, machine := range st.Machines(m.Name) {
+			ref := machine.Ref()
+			if silent := l.observed.Silent(ref); silent != l.silent[ref] {
+				l.silent[ref] = silent
+				l.dirty.Machine(st, ref)
+			}
+		}
+	}
+	dirty := l.dirty
+	l.dirty = solver.Dirty{}
+	return dirty
+}
+
+// Solve runs the solver on what was heard.
+func (l *Live) Solve(st state.State, dirty solver.Dirty) ([]state.Command, []solver.Blocked) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.observed.Now = l.now()
+	return solver.Solve(st, dirty, l.observed)
+}
+
+// Report implements api.Live.
+func (l *Live) Report(u state.UnitRef) (effect.Report, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.observed.Reports[u]
+	return r, ok
+}
+
+// Machine implements api.Live.
+func (l *Live) Machine(m state.MachineRef) api.MachineLive {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := api.MachineLive{Progress: l.progress[m]}
+	if heard, ok := l.observed.Heard[m]; ok {
+		out.Reachable = l.now().Sub(heard) < effect.LeaseTerm
+	}
+	if facts, ok := l.hosts[m]; ok {
+		out.Host = &facts
+	}
+	return out
+}
+
+// Convergence implements api.Live.
+func (l *Live) Convergence(st state.State, m model.ModelName, revision uint64) api.Convergence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.observed.Now = l.now()
+	done, waits := solver.Converged(st, m, l.observed, revision)
+	c := api.Convergence{Converged: done}
+	for _, w := range waits {
+		text := fmt.Sprintf("%s: %s", w.Subject, w.Reason)
+		if w.Blocked {
+			c.Blocked = append(c.Blocked, text)
+		} else {
+			c.Waiting = append(c.Waiting, text)
+		}
+	}
+	return c
+}

@@ -1,0 +1,234 @@
+package controller
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/gantry-orchestrator/gantry/engine/api"
+	"github.com/gantry-orchestrator/gantry/engine/consensus"
+	"github.com/gantry-orchestrator/gantry/engine/controller/artifact"
+	"github.com/gantry-orchestrator/gantry/engine/controller/live"
+	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
+	"github.com/gantry-orchestrator/gantry/engine/server"
+	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/wire"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/operator"
+)
+
+// goodbye is how long requests have to end when the controller stops.
+const goodbye = 500 * time.Millisecond
+
+// Run is a controller until ctx ends or an administrator shuts it down, which
+// is a success.
+func Run(ctx context.Context, c Config) error {
+	began := time.Now()
+	r, err := open(c, began)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.stop = cancel
+	return r.run(ctx)
+}
+
+// root holds the parts of a running controller.
+type root struct {
+	Config
+	began     time.Time
+	id        string
+	authority *pki.Authority
+	admin     identity
+	host      identity
+	node      *consensus.Node
+	live      *live.Live
+	sessions  *sessions
+	server    *grpc.Server
+	listener  net.Listener
+	addresses []string
+	stop      func()
+}
+
+// open makes what is missing in the state directory and opens every part.
+func open(c Config, began time.Time) (_ *root, err error) {
+	if err := os.MkdirAll(filepath.Join(c.Dir, "pki"), 0o700); err != nil {
+		return nil, fmt.Errorf("controller: %w", err)
+	}
+	if err := os.Remove(ReadyFile(c.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("controller: %w", err)
+	}
+	r := &root{Config: c, began: began, live: live.New(time.Now)}
+	if r.id, err = ownID(c.Dir); err != nil {
+		return nil, err
+	}
+	if r.authority, err = pki.OpenAuthority(filepath.Join(c.Dir, "pki"), began); err != nil {
+		return nil, err
+	}
+	if r.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		return nil, fmt.Errorf("controller: listen: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.listener.Close())
+		}
+	}()
+	if r.addresses = c.Advertise; len(r.addresses) == 0 {
+		r.addresses = []string{r.listener.Addr().String()}
+	}
+	if r.admin, err = contextFile(AdminContext(c.Dir), r.authority, pki.User, "admin", r.addresses); err != nil {
+		return nil, err
+	}
+	if r.host, err = contextFile(HostContext(c.Dir), r.authority, pki.Host, "host-"+r.id, r.addresses); err != nil {
+		return nil, err
+	}
+	if r.node, err = consensus.Open(consensus.Config{ID: r.id, Dir: filepath.Join(c.Dir, "raft"), Log: c.Log}); err != nil {
+		return nil, err
+	}
+	return r, r.serve()
+}
+
+// serve wires the requests to the log.
+func (r *root) serve() error {
+	sealer, err := pki.OpenSealer(filepath.Join(r.Dir, "pki", "secrets.key"))
+	if err != nil {
+		return err
+	}
+	charms, err := artifact.Open(filepath.Join(r.Dir, "charms"), r.BuiltIn)
+	if err != nil {
+		return err
+	}
+	service := api.New(api.Config{
+		Log: replicated{r.node}, Live: r.live, Catalog: charms, Sealer: sealer, Planner: r.Planner, Policy: r.Policy,
+		Authority: authority{r.authority, func() []string { return r.addresses }},
+		About:     operator.ControllerInfo{ID: r.id, Version: r.Version, Provider: r.Provider, Started: r.began},
+		Shutdown:  func() { r.stop() },
+		Now:       time.Now,
+	})
+	r.sessions = newSessions(r.node, r.live, r.Log)
+	r.sessions.api = service
+	pair, err := ownPair(r.authority, r.id)
+	if err != nil {
+		return err
+	}
+	r.server, err = server.New(server.Config{
+		TLS: r.authority.ServerTLS(pair), Identify: identify, Gate: service, Log: r.Log,
+		Handlers: wire.Handlers{
+			Operator: wire.Operator{
+				Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
+				Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
+				Controller: service, Users: service, Logs: service,
+			},
+			Agents: service, Sessions: r.sessions, Artifacts: service, Hosts: service, Joins: service,
+		},
+	})
+	return err
+}
+
+// identify is who a certificate of the authority names.
+func identify(c *x509.Certificate) (api.Identity, error) {
+	kind, name, err := pki.Bearer(c)
+	if err != nil {
+		return api.Identity{}, err
+	}
+	kinds := map[pki.Kind]api.Kind{
+		pki.User: api.UserCaller, pki.Agent: api.AgentCaller, pki.Host: api.HostCaller, pki.Joiner: api.JoinCaller,
+	}
+	if kinds[kind] == "" {
+		return api.Identity{}, fmt.Errorf("%s %s makes no requests: %w", kind, name, model.ErrDenied)
+	}
+	return api.Identity{Kind: kinds[kind], Name: name, Fingerprint: pki.Fingerprint(c)}, nil
+}
+
+func (r *root) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.node.Run(ctx, r.lead) })
+	g.Go(func() error {
+		if err := r.server.Serve(r.listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			return fmt.Errorf("controller: serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		// Streams have no end of their own: who is left after a moment is cut off.
+		cut := time.AfterFunc(goodbye, r.server.Stop)
+		defer cut.Stop()
+		r.server.GracefulStop()
+		return nil
+	})
+	g.Go(func() error { return r.announce(ctx) })
+	return g.Wait()
+}
+
+// lead is this controller's time of leadership.
+func (r *root) lead(ctx context.Context) error {
+	r.live.Reset()
+	if err := r.enrol(ctx); err != nil {
+		return err
+	}
+	r.sessions.setTerm(ctx)
+	defer r.sessions.setTerm(nil)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.sessions.run(ctx) })
+	g.Go(func() error { return (&loop{node: r.node, live: r.live, log: r.Log}).run(ctx) })
+	return g.Wait()
+}
+
+// enrol makes the identities that this controller's files hold known.
+func (r *root) enrol(ctx context.Context) error {
+	st := r.node.State()
+	var ops []state.Op
+	if u, ok := st.UserOf(r.admin.fingerprint); !ok || string(u.Name) != r.admin.name {
+		ops = append(ops, state.SetUser{Name: model.UserName(r.admin.name), Superuser: true, Certificates: []string{r.admin.fingerprint}})
+	}
+	if a, ok := st.Agent(r.host.name); !ok || a.Certificate != r.host.fingerprint {
+		token := api.HashToken(r.host.fingerprint)
+		ops = append(ops,
+			state.AddToken{Hash: token, Machine: r.host.name, Host: true, Expires: time.Now().Add(time.Minute)},
+			state.RedeemToken{Hash: token, Machine: r.host.name, Certificate: r.host.fingerprint})
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	outcomes, err := r.node.Propose(ctx, state.Command{Origin: state.Operator, Author: "controller/" + r.id, Reason: "first start", Ops: ops})
+	if err != nil {
+		if ctx.Err() != nil || errors.Is(err, model.ErrUnavailable) {
+			return nil
+		}
+		return err
+	}
+	return outcomes[0].Err
+}
+
+// announce says that the controller is ready, once it is.
+func (r *root) announce(ctx context.Context) error {
+	select {
+	case <-r.sessions.led:
+	case <-ctx.Done():
+		return nil // it stops before it was ready
+	}
+	ready := Ready{Addresses: r.addresses, Admin: AdminContext(r.Dir), Host: HostContext(r.Dir), Took: time.Since(r.began)}
+	b, err := json.Marshal(ready)
+	if err != nil {
+		return fmt.Errorf("controller: %w", err)
+	}
+	if err := pki.WriteFile(ReadyFile(r.Dir), b); err != nil {
+		return err
+	}
+	r.Log.Info("controller is ready", "addresses", r.addresses, "took", ready.Took)
+	if r.Ready != nil {
+		r.Ready(ready)
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/gantry-orchestrator/gantry/engine/solver"
+	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/wire"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// session is one agent's. receive and send each have one caller; what send is
+// to look at waits in the queue.
+type session struct {
+	all     *sessions
+	machine state.MachineRef
+	uuid    string
+	stream  wire.AgentStream
+	cancel  context.CancelCauseFunc
+
+	sent  map[model.UnitName]effect.Known // what the agent has, or was sent
+	asked map[string]bool                 // operations that were sent
+
+	mu    sync.Mutex
+	units map[model.UnitName]bool
+	beats []effect.Beat
+	queue chan struct{} // holds one token while there is something to look at
+}
+
+func newSession(all *sessions, m state.Machine, stream wire.AgentStream, cancel context.CancelCauseFunc) *session {
+	return &session{
+		all: all, machine: m.Ref(), uuid: m.UUID, stream: stream, cancel: cancel,
+		sent: map[model.UnitName]effect.Known{}, asked: map[string]bool{},
+		units: map[model.UnitName]bool{}, queue: make(chan struct{}, 1),
+	}
+}
+
+// begin queues every unit that the machine has or the agent knows.
+func (s *session) begin(st state.State, known []effect.Known) {
+	for _, k := range known {
+		s.sent[k.Unit] = k
+		s.poke(state.UnitRef{Model: s.machine.Model, Unit: k.Unit})
+	}
+	for _, u := range st.UnitsOn(s.machine) {
+		s.poke(u.Ref())
+	}
+	s.poke()
+}
+
+// poke queues units, and a look at the operations.
+func (s *session) poke(units ...state.UnitRef) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range units {
+		s.units[u.Unit] = true
+	}
+	s.signal()
+}
+
+func (s *session) signal() {
+	select {
+	case s.queue <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the queue.
+func (s *session) take() (map[model.UnitName]bool, []effect.Beat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	units, beats := s.units, s.beats
+	s.units, s.beats = map[model.UnitName]bool{}, nil
+	return units, beats
+}
+
+// send pushes what differs from what the agent has, until ctx ends.
+func (s *session) send(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.queue:
+		}
+		units, beats := s.take()
+		st := s.all.node.State()
+		if m, ok := st.Machine(s.machine); !ok || m.Fenced || m.UUID != s.uuid {
+			return fmt.Errorf("machine %s: removed, or acknowledged lost: %w", s.machine.Machine, model.ErrDenied)
+		}
+		if err := s.echo(ctx, beats); err != nil {
+			return err
+		}
+		if err := s.push(st, units); err != nil {
+			return err
+		}
+		if err := s.operate(st); err != nil {
+			return err
+		}
+	}
+}
+
+// echo answers the newest beat, with a quorum: the agent's lead depends on it.
+func (s *session) echo(ctx context.Context, beats []effect.Beat) error {
+	if len(beats) == 0 {
+		return nil
+	}
+	if _, err := s.all.node.Read(ctx); err != nil {
+		return err
+	}
+	return s.stream.Send(effect.Downward{Beat: &beats[len(beats)-1]})
+}
+
+// push sends the intents that differ, and withdraws those that are no more.
+func (s *session) push(st state.State, units map[model.UnitName]bool) error {
+	var down effect.Downward
+	for u := range units {
+		ref := state.UnitRef{Model: s.machine.Model, Unit: u}
+		row, here := st.Unit(ref)
+		intent, wanted := solver.IntentOf(st, ref)
+		wanted = wanted && here && row.Machine == s.machine.Machine
+		s.all.pushed(ref, s.machine, wanted)
+		known, had := s.sent[u]
+		switch {
+		case !wanted && had:
+			delete(s.sent, u)
+			down.Withdrawn = append(down.Withdrawn, u.String())
+		case !wanted:
+		case had && known.Hash == intent.Hash && known.Generation == intent.Generation && known.Serial == intent.Live.Serial:
+		default:
+			s.sent[u] = effect.Known{Unit: u, Generation: intent.Generation, Hash: intent.Hash, Serial: intent.Live.Serial}
+			down.Set = append(down.Set, intent)
+		}
+	}
+	if len(down.Set)+len(down.Withdrawn) == 0 {
+		return nil
+	}
+	return s.stream.Send(down)
+}
+
+// operate sends the operations that wait for this machine, each once a session.
+func (s *session) operate(st state.State) error {
+	pending := st.PendingOnMachine(s.machine)
+	for _, u := range st.UnitsOn(s.machine) {
+		pending = append(pending, st.PendingOn(u.Ref())...)
+	}
+	for _, o := range pending {
+		if s.asked[o.Run.ID] {
+			continue
+		}
+		s.asked[o.Run.ID] = true
+		if err := s.stream.Send(effect.Downward{Operation: &o.Run}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receive notes what the agent says, until the stream ends.
+func (s *session) receive() error {
+	for {
+		up, err := s.stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("the agent of machine %s ended its session: %w", s.machine.Machine, model.ErrUnavailable)
+		}
+		if err != nil {
+			return err
+		}
+		s.all.live.Heard(s.machine)
+		if up.Beat != nil {
+			s.mu.Lock()
+			s.beats = append(s.beats, *up.Beat)
+			s.signal()
+			s.mu.Unlock()
+		}
+		st := s.all.node.State()
+		if reports := s.ours(st, up.Reports); len(reports) > 0 {
+			s.all.live.Take(s.machine.Model, reports)
+		}
+		if len(up.Logs) > 0 {
+			s.all.live.Log(s.machine.Model, s.signed(st, up.Logs))
+		}
+	}
+}
+
+// ours passes over reports of units that are not on this machine.
+func (s *session) ours(st state.State, reports []effect.Report) []effect.Report {
+	var out []effect.Report
+	for _, r := range reports {
+		if s.has(st, r.Unit) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (s *session) has(st state.State, u model.UnitName) bool {
+	row, ok := st.Unit(state.UnitRef{Model: s.machine.Model, Unit: u})
+	return ok && row.Machine == s.machine.Machine
+}
+
+// signed says which machine lines came from; an agent cannot speak for units
+// elsewhere.
+func (s *session) signed(st state.State, lines []effect.LogLine) []effect.LogLine {
+	out := make([]effect.LogLine, 0, len(lines))
+	for _, line := range lines {
+		if !line.Unit.IsZero() && !s.has(st, line.Unit) {
+			continue
+		}
+		line.Machine = s.uuid
+		out = append(out, line)
+	}
+	return out
+}

@@ -1,0 +1,169 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/gantry-orchestrator/gantry/engine/api"
+	"github.com/gantry-orchestrator/gantry/engine/wire"
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// maxMessage bounds what a caller may send at once.
+const maxMessage = 16 << 20
+
+// Gate decides whether a caller may make a request; its context carries the
+// decision on.
+type Gate interface {
+	Admit(ctx context.Context, who api.Identity, access api.Access, m model.ModelName) (context.Context, error)
+}
+
+// Config is what a server needs.
+type Config struct {
+	TLS      *tls.Config
+	Identify func(*x509.Certificate) (api.Identity, error) // of a verified certificate
+	Gate     Gate
+	Handlers wire.Handlers
+	Log      *slog.Logger
+}
+
+// accesses says what each declared permission needs.
+var accesses = map[wire.Access]api.Access{
+	wire.Login: api.Login, wire.ModelRead: api.Read, wire.ModelWrite: api.Write, wire.ModelAdmin: api.Admin,
+	wire.ControllerAdmin: api.Superuser, wire.Agent: api.Agent, wire.HostAgent: api.Host, wire.Join: api.Join,
+}
+
+// New makes a server. It refuses a configuration that would let in someone
+// without a certificate, and a method that declares no permission.
+func New(c Config) (*grpc.Server, error) {
+	if c.TLS == nil || c.TLS.ClientAuth != tls.RequireAndVerifyClientCert || c.TLS.MinVersion < tls.VersionTLS13 {
+		return nil, fmt.Errorf("serve: mutual TLS 1.3 is required: %w", model.ErrInvalid)
+	}
+	g := &guard{Config: c}
+	s := grpc.NewServer(
+		grpc.Creds(credentials.NewTLS(c.TLS)),
+		grpc.UnaryInterceptor(g.unary),
+		grpc.StreamInterceptor(g.stream),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.SharedWriteBuffer(true),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+	)
+	wire.Register(s, c.Handlers)
+	var err error
+	if g.methods, err = wire.Methods(s.GetServiceInfo()); err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	return s, nil
+}
+
+// guard stands before every method.
+type guard struct {
+	Config
+	methods map[string]wire.Method
+}
+
+func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	ctx, err := g.admit(ctx, info.FullMethod, request)
+	if err != nil {
+		return nil, wire.Status(err)
+	}
+	answer, err := handle(ctx, request)
+	if err != nil {
+		return nil, g.fail(info.FullMethod, err)
+	}
+	return answer, nil
+}
+
+// stream admits at once who needs no model, and else with the first message,
+// which names it: nothing is handled before.
+func (g *guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	guarded := &guardedStream{ServerStream: stream, guard: g, method: info.FullMethod, ctx: stream.Context()}
+	if !g.methods[info.FullMethod].Access.OfModel() {
+		ctx, err := g.admit(stream.Context(), info.FullMethod, nil)
+		if err != nil {
+			return wire.Status(err)
+		}
+		guarded.ctx, guarded.admitted = ctx, true
+	}
+	if err := handle(srv, guarded); err != nil {
+		return g.fail(info.FullMethod, err)
+	}
+	return nil
+}
+
+// fail maps an error to the wire; what has no class is a fault of ours.
+func (g *guard) fail(method string, err error) error {
+	err = wire.Status(err)
+	if c := status.Code(err); c == codes.Internal || c == codes.Unknown {
+		g.Log.Error("request failed", "method", method, "error", err)
+	}
+	return err
+}
+
+func (g *guard) admit(ctx context.Context, method string, request any) (context.Context, error) {
+	m, ok := g.methods[method]
+	access, known := accesses[m.Access]
+	if !ok || !known {
+		return nil, fmt.Errorf("method %s: not served: %w", method, model.ErrDenied)
+	}
+	who, err := g.identify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var of model.ModelName
+	if m.Access.OfModel() {
+		if of, err = wire.ModelOf(request); err != nil {
+			return nil, err
+		}
+	}
+	return g.Gate.Admit(ctx, who, access, of)
+}
+
+func (g *guard) identify(ctx context.Context) (api.Identity, error) {
+	if p, ok := peer.FromContext(ctx); ok {
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.VerifiedChains) > 0 {
+			return g.Identify(info.State.VerifiedChains[0][0])
+		}
+	}
+	return api.Identity{}, fmt.Errorf("no verified certificate: %w", model.ErrDenied)
+}
+
+// guardedStream admits its caller with the first message.
+type guardedStream struct {
+	grpc.ServerStream
+	guard    *guard
+	method   string
+	ctx      context.Context
+	admitted bool
+}
+
+// Context implements grpc.ServerStream.
+func (s *guardedStream) Context() context.Context { return s.ctx }
+
+// RecvMsg implements grpc.ServerStream.
+func (s *guardedStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	if s.admitted {
+		return nil
+	}
+	ctx, err := s.guard.admit(s.ctx, s.method, m)
+	if err != nil {
+		return wire.Status(err)
+	}
+	s.ctx, s.admitted = ctx, true
+	return nil
+}
