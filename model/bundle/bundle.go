@@ -156,6 +156,11 @@ func compareMachines(a, b Machine) int {
 	return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), cmp.Compare(a.Name, b.Name))
 }
 
+// CharmPosition is where the bundle names the charm of an application.
+func (b *Bundle) CharmPosition(a model.ApplicationName) model.Position {
+	return b.at("applications", string(a), "charm")
+}
+
 // at returns where the bundle says something: the deepest node of the path
 // that there is. It is zero for a bundle that was not read from a file.
 func (b *Bundle) at(path ...string) model.Position {

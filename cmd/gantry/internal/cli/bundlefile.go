@@ -62,7 +62,7 @@ func (s *session) uploadCharms(ctx context.Context, b bundleFile) (*bundle.Bundl
 		}
 		uploaded, err := s.upload(ctx, resolve(b.dir, app.Charm.Path))
 		if err != nil {
-			return nil, fmt.Errorf("application %s: %w", app.Name, err)
+			return nil, model.At(b.CharmPosition(app.Name), fmt.Errorf("application %s: %w", app.Name, err))
 		}
 		sent.Applications[i].Charm = bundle.CharmRef{Name: uploaded.Name}
 	}

@@ -117,7 +117,7 @@ func switchTo(ctx context.Context, s *session, args []string) error {
 		}
 		known = append(known, string(m.Name))
 	}
-	return fmt.Errorf("model %s%s; see gantry models: %w", name, model.DidYouMean(args[0], known), model.ErrNotFound)
+	return fmt.Errorf("model %s, see gantry models%s: %w", name, model.DidYouMean(args[0], known), model.ErrNotFound)
 }
 
 func newDestroyModel(sh *shell) *cobra.Command {

@@ -133,8 +133,8 @@ func noCommand(cmd *cobra.Command, args []string) error {
 			known = append(append(known, c.Name()), c.Aliases...)
 		}
 	}
-	return fmt.Errorf("%s has no command %q%s; see %s --help: %w",
-		cmd.CommandPath(), args[0], model.DidYouMean(args[0], known), cmd.CommandPath(), model.ErrInvalid)
+	return fmt.Errorf("%s has no command %q, see %s --help%s: %w",
+		cmd.CommandPath(), args[0], cmd.CommandPath(), model.DidYouMean(args[0], known), model.ErrInvalid)
 }
 
 // flagError names the nearest flag and the command's help.
@@ -145,5 +145,5 @@ func flagError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 		hint = model.DidYouMean(word, known)
 	}
-	return fmt.Errorf("%s: %w%s; see %s --help: %w", cmd.CommandPath(), err, hint, cmd.CommandPath(), model.ErrInvalid)
+	return fmt.Errorf("%s: %w, see %s --help%s: %w", cmd.CommandPath(), err, cmd.CommandPath(), hint, model.ErrInvalid)
 }
