@@ -80,7 +80,7 @@ func makeUnit(a *agent, in effect.Intent) (*unitLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := newUnit(a, file, unit.Journal{Intent: effect.Intent{Spec: effect.Spec{Unit: in.Spec.Unit}}})
+	u, err := newUnit(a, file, unit.Journal{Intent: effect.Intent{Spec: effect.Spec{Unit: in.Spec.Unit, Charm: in.Spec.Charm}}})
 	if err != nil {
 		return nil, err
 	}

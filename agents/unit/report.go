@@ -146,6 +146,9 @@ func (v view) trouble() []model.Status {
 		add(model.Blocked, "the charm did not answer: %s", v.Answer.Failed)
 	}
 	for _, key := range sortedKeys(v.Failures) {
+		if v.outdated(key) {
+			continue
+		}
 		level := model.Waiting
 		if v.Failures[key].Blocked {
 			level = model.Blocked
@@ -176,6 +179,14 @@ func (v view) trouble() []model.Status {
 		add(model.Maintenance, "%s", strings.Join(doing, ", "))
 	}
 	return all
+}
+
+// outdated reports whether a failure is of a step that nobody wants any more.
+func (v view) outdated(key string) bool {
+	if !v.current || !strings.HasPrefix(key, "step ") {
+		return false
+	}
+	return !slices.ContainsFunc(v.diff.Steps, func(s effect.Step) bool { return stepKey(s) == key })
 }
 
 // certain reports whether an obstacle is one: a task that a crash cut short
