@@ -32,7 +32,9 @@ type machineStart struct {
 func hostAgent(places func() Places) *cobra.Command {
 	return &cobra.Command{
 		Use: "host-agent", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runHostAgent(cmd.Context(), places()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return untilSignal(cmd.Context(), func(ctx context.Context) error { return runHostAgent(ctx, places()) })
+		},
 	}
 }
 

@@ -62,6 +62,9 @@ func superviseRole(places func() Places) *cobra.Command {
 			if machine {
 				spec := at.agentSpec()
 				c.Dir, c.Socket, c.Agent = filepath.Join(at.dirs().State, "supervisor"), at.socket(), &spec
+				if err := at.make(); err != nil {
+					return err
+				}
 			} else {
 				p := places()
 				c.Dir, c.Socket = p.supervisor(), p.socket()
@@ -75,6 +78,22 @@ func superviseRole(places func() Places) *cobra.Command {
 	cmd.Flags().BoolVar(&machine, "machine", false, "supervise a machine and keep its agent running")
 	at.flags(cmd)
 	return cmd
+}
+
+// make makes the machine's directories. Services run as users of their own,
+// so all may pass through; sockets that are not for all have directories of
+// their own.
+func (p place) make() error {
+	d := p.dirs()
+	for _, dir := range []string{d.State, d.Run, d.Log} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make the machine's directories: %w", err)
+		}
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return fmt.Errorf("make the machine's directories: %w", err)
+		}
+	}
+	return nil
 }
 
 func (p place) agentSpec() supervise.Spec {
@@ -103,7 +122,9 @@ func machineAgent() *cobra.Command {
 	var at place
 	cmd := &cobra.Command{
 		Use: "agent", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runAgent(cmd.Context(), at) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return untilSignal(cmd.Context(), func(ctx context.Context) error { return runAgent(ctx, at) })
+		},
 	}
 	at.flags(cmd)
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gantry-orchestrator/gantry/engine/controller"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -50,9 +51,9 @@ func (p Places) At(dir string) (Places, error) {
 }
 
 // AdminContext is the identity of the operator who ran up.
-func (p Places) AdminContext() string { return filepath.Join(p.State, "admin.json") }
+func (p Places) AdminContext() string { return controller.AdminContext(p.controller()) }
 
-func (p Places) hostContext() string    { return filepath.Join(p.State, "host-agent.json") }
+func (p Places) hostContext() string    { return controller.HostContext(p.controller()) }
 func (p Places) config() string         { return filepath.Join(p.State, "config.json") }
 func (p Places) controller() string     { return filepath.Join(p.State, "controller") }
 func (p Places) provider() string       { return filepath.Join(p.State, "machines") }

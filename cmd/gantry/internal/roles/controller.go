@@ -1,0 +1,83 @@
+package roles
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gantry-orchestrator/gantry/engine/api"
+	"github.com/gantry-orchestrator/gantry/engine/controller"
+	"github.com/gantry-orchestrator/gantry/model/charm"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+func controllerRole(places func() Places) *cobra.Command {
+	return &cobra.Command{
+		Use: "controller", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return untilSignal(cmd.Context(), func(ctx context.Context) error { return runController(ctx, places()) })
+		},
+	}
+}
+
+// untilSignal runs a role until it ends or is told to.
+func untilSignal(ctx context.Context, role func(context.Context) error) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	return role(ctx)
+}
+
+func runController(ctx context.Context, p Places) error {
+	install, err := p.loadInstall()
+	if err != nil {
+		return err
+	}
+	charms, err := builtInArtifacts()
+	if err != nil {
+		return err
+	}
+	port := strconv.Itoa(install.Port)
+	return controller.Run(ctx, controller.Config{
+		Dir: p.controller(), Listen: listenAddress(install), Advertise: []string{net.JoinHostPort("127.0.0.1", port)},
+		Provider: install.Provider, Version: Version, BuiltIn: charms, Log: logger("controller"),
+	})
+}
+
+// listenAddress is where the controller listens: sandbox machines reach it at
+// their gateway, whose address comes and goes with the bridge, so it listens
+// on all; nothing there speaks before mutual TLS.
+func listenAddress(i Install) string {
+	host := ""
+	if i.Provider == "loopback" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(i.Port))
+}
+
+// sharedRoot is where machines see the directories that an application's
+// members share.
+const sharedRoot = "/srv/gantry/"
+
+// builtInArtifacts are the built-in charms as the controller knows charms.
+func builtInArtifacts() ([]api.Artifact, error) {
+	var all []api.Artifact
+	for _, b := range Builtins() {
+		declared, err := charm.Read("builtin/"+string(b.Name), b.Files)
+		if err != nil {
+			return nil, fmt.Errorf("built-in charm %s: %w", b.Name, err)
+		}
+		a := api.Artifact{Hash: builtInPrefix + string(b.Name) + "-" + Version, Location: "builtin", BuiltIn: true, Declared: *declared}
+		for _, s := range declared.Meta.Storage {
+			if s.Shared {
+				a.Shared = append(a.Shared, effect.Shared{Name: s.Name, Path: sharedRoot + s.Name})
+			}
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
