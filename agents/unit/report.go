@@ -181,12 +181,13 @@ func (v view) trouble() []model.Status {
 	return all
 }
 
-// outdated reports whether a failure is of a step that nobody wants any more.
+// outdated reports whether a failure is of a step that nobody wants any more,
+// or of a claim that was granted after all.
 func (v view) outdated(key string) bool {
-	if !v.current || !strings.HasPrefix(key, "step ") {
+	if !v.current || !strings.HasPrefix(key, "step ") && !strings.HasPrefix(key, "claim ") {
 		return false
 	}
-	return !slices.ContainsFunc(v.diff.Steps, func(s effect.Step) bool { return stepKey(s) == key })
+	return !slices.ContainsFunc(v.diff.Steps, func(s effect.Step) bool { return stepKey(s) == key || v.performing(s).Key() == key })
 }
 
 // certain reports whether an obstacle is one: a task that a crash cut short

@@ -1,0 +1,36 @@
+package unit_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/agents/unit"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+func TestAFailureCountsWhileItsActionIsTried(t *testing.T) {
+	task := effect.Task{ID: "task/found", Key: "1", Scope: effect.ApplicationScope, Idempotent: true}
+	ours := effect.Receipt{Task: "task/found", Key: "1", Unit: model.UnitName{Application: "app"}, Token: 33, State: effect.ClaimOpen}
+	level := func(s unit.State) model.Level {
+		s.Failures = map[string]unit.Failure{"claim task/found": {Text: "refused", Blocked: true, Times: 1, RetryAt: s.Now.Add(time.Minute)}}
+		for _, a := range unit.Step(s) {
+			if r, ok := a.(unit.SendReport); ok {
+				return r.Report.Status.Level
+			}
+		}
+		t.Fatal("no report")
+		return model.Unknown
+	}
+	if got := level(founding(nil, task)); got != model.Blocked {
+		t.Errorf("%v while the claim is refused, want blocked", got)
+	}
+	if got := level(founding([]effect.Receipt{ours}, task)); got == model.Blocked {
+		t.Error("blocked by a claim that it holds")
+	}
+	done := ours
+	done.State = effect.ClaimDone
+	if got := level(founding([]effect.Receipt{done}, task)); got == model.Blocked {
+		t.Error("blocked by the claim of a task that is done")
+	}
+}
