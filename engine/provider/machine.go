@@ -1,10 +1,13 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 
@@ -50,6 +53,22 @@ type Instance struct {
 	Binary  string // path inside of the gantry binary
 	PID     int    // of the first process, as the host numbers it; 0 where none runs
 	Message string // why it does not run, or what it lacks
+}
+
+// Make makes the host's directory of a mount, below root where that is not
+// empty. Every user of the machines that see it may write there, each what is
+// its own, as in /tmp; on the host only the owner of its parent comes near.
+func (m Mount) Make(root string) error {
+	dir := filepath.Join(root, m.Host)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fmt.Errorf("make shared directory %s: %w", m.Host, err)
+	}
+	if err := os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("make shared directory %s: %w", m.Host, err)
+	}
+	return os.Chmod(dir, os.ModeSticky|0o777)
 }
 
 // State says whether a machine runs.

@@ -120,10 +120,11 @@ func share(m provider.Mount, link string) error {
 	if target, err := os.Readlink(link); err == nil && target == m.Host {
 		return nil
 	}
-	for _, dir := range []string{m.Host, filepath.Dir(link)} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
+	if err := m.Make(""); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		return err
 	}
 	return os.Symlink(m.Host, link)
 }

@@ -73,11 +73,10 @@ func runMachine(o machineOrders) error {
 // mountOwn mounts what differs between machines.
 func (o machineOrders) mountOwn() error {
 	for _, s := range o.Shared {
-		source := filepath.Join(oldRoot, s.Host)
-		if err := os.MkdirAll(source, 0o755); err != nil {
+		if err := s.Make(oldRoot); err != nil {
 			return err
 		}
-		if err := bind(source, s.Inside, 0); err != nil {
+		if err := bind(filepath.Join(oldRoot, s.Host), s.Inside, 0); err != nil {
 			return err
 		}
 	}
