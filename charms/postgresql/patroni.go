@@ -85,7 +85,7 @@ func (m *member) args(pairs ...string) map[string]effect.Content {
 func (m *member) configuration() effect.Content {
 	s, in := m.secret, m.in
 	password := func(role string) effect.Segment { return sdk.Encoded(s, role, effect.Quoted) }
-	var partners []string
+	partners := []string{} // Patroni does not take null
 	for _, p := range m.members() {
 		partners = append(partners, sdk.Join(p.Address, raftPort))
 	}

@@ -108,8 +108,7 @@ func patroniText(files []effect.File) string {
 }
 
 func withoutPartners(files []effect.File) bool {
-	text := patroniText(files)
-	return strings.Contains(text, "partner_addrs: null}") || strings.Contains(text, "partner_addrs: []}")
+	return strings.Contains(patroniText(files), "partner_addrs: []}")
 }
 
 func bootstrapSettings(files []effect.File) dynamic {
