@@ -58,12 +58,35 @@ func commit[A any](ctx context.Context, s *session, what string, send func(conte
 	case ctx.Err() == nil:
 		return answer, err
 	case err == nil:
-		return answer, fmt.Errorf("interrupted after %s: the change is committed: %w", what, ctx.Err())
+		return answer, fmt.Errorf("interrupted: %s: the change is committed%s: %w", what, revisionOf(answer), ctx.Err())
 	case errors.Is(err, model.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return answer, fmt.Errorf("interrupted: %s: %w", what, errUnknownOutcome)
 	default:
 		return answer, fmt.Errorf("interrupted; the change was not committed: %w", err)
 	}
+}
+
+// revisionOf is the revision of an answer that has one, for a message.
+func revisionOf(answer any) string {
+	at := operator.Committed{}
+	switch a := answer.(type) {
+	case operator.Committed:
+		at = a
+	case operator.Applied:
+		at = a.Committed
+	case operator.UnitsAdded:
+		at = a.Committed
+	case operator.MachineAdded:
+		at = a.Committed
+	case operator.Integrated:
+		at = a.Committed
+	case operator.OrderStarted:
+		at = a.Committed
+	}
+	if at.Revision == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" as revision %d", at.Revision)
 }
 
 // persist sends until a controller answers.

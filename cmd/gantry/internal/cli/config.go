@@ -87,11 +87,17 @@ func (o *configOptions) set(ctx context.Context, s *session, r operator.SetConfi
 
 // showOption prints one value alone, so that a script can use it.
 func showOption(s *session, app model.ApplicationName, options []operator.Option, name string) error {
-	var known []string
 	for _, option := range options {
 		if option.Name == name {
 			return s.answer(option, func(w io.Writer) { fmt.Fprintln(w, textOf(option.Value)) })
 		}
+	}
+	return unknownOption(app, options, name)
+}
+
+func unknownOption(app model.ApplicationName, options []operator.Option, name string) error {
+	var known []string
+	for _, option := range options {
 		known = append(known, option.Name)
 	}
 	return fmt.Errorf("application %s has no option %q%s: %w", app, name, model.DidYouMean(name, known), model.ErrNotFound)

@@ -51,6 +51,8 @@ func (s *session) awaitGone(ctx context.Context, name model.ModelName, under *pr
 		switch {
 		case errors.Is(err, model.ErrNotFound):
 			return "", nil
+		case timedOut(ctx, err):
+			return held, context.DeadlineExceeded
 		case ctx.Err() != nil:
 			return held, ctx.Err()
 		case err != nil && !errors.Is(err, model.ErrUnavailable):

@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
@@ -65,19 +67,29 @@ func addFile(archive *zip.Writer, name string, mode fs.FileMode, body []byte) er
 	return err
 }
 
-// charmBinary builds the program of a charm, or takes the one that is there.
+// charmBinary takes the program of a charm, or builds it where there is source
+// that is newer.
 func charmBinary(ctx context.Context, dir string) ([]byte, error) {
 	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, fmt.Errorf("charm %s: %w", dir, err)
 	}
-	if len(sources) == 0 {
-		b, err := os.ReadFile(filepath.Join(dir, charmProgram))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("charm %s: there is neither Go source nor a program named %s in it: %w", dir, charmProgram, model.ErrNotFound)
-		}
-		return b, err
+	built, err := os.Stat(filepath.Join(dir, charmProgram))
+	if err == nil && !slices.ContainsFunc(sources, func(source string) bool { return changedSince(source, built.ModTime()) }) {
+		return os.ReadFile(filepath.Join(dir, charmProgram))
 	}
+	if len(sources) == 0 {
+		return nil, fmt.Errorf("charm %s: there is neither Go source nor a program named %s in it: %w", dir, charmProgram, model.ErrNotFound)
+	}
+	return buildCharm(ctx, dir)
+}
+
+func changedSince(file string, at time.Time) bool {
+	info, err := os.Stat(file)
+	return err != nil || info.ModTime().After(at)
+}
+
+func buildCharm(ctx context.Context, dir string) ([]byte, error) {
 	scratch, err := os.MkdirTemp("", "gantry-charm-")
 	if err != nil {
 		return nil, fmt.Errorf("build charm %s: %w", dir, err)

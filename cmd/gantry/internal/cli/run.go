@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -168,8 +169,8 @@ func (s *session) awaitOperations(ctx context.Context, started []operator.Operat
 				ended = append(ended, done)
 				break
 			}
-			if ctx.Err() != nil {
-				return nil, fmt.Errorf("operation %s has not ended and goes on; see gantry show-operation %s: %w", op.ID, op.ID, ctx.Err())
+			if ctx.Err() != nil || timedOut(ctx, err) {
+				return nil, fmt.Errorf("operation %s has not ended and goes on; see gantry show-operation %s: %w", op.ID, op.ID, cmp.Or(ctx.Err(), err))
 			}
 			if !errors.Is(err, model.ErrUnavailable) {
 				return nil, err

@@ -22,7 +22,7 @@ func (f facts) head(text string) { fmt.Fprintln(f.w, f.p.bold(text)) }
 // line writes a fact, or nothing where there is none.
 func (f facts) line(name, value string) {
 	if value != "" {
-		fmt.Fprintf(f.w, "  %-12s %s\n", name, value)
+		fmt.Fprintf(f.w, "  %-13s %s\n", name+":", value)
 	}
 }
 
@@ -31,7 +31,7 @@ func (f facts) list(name string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
-	fmt.Fprintln(f.w, "  "+name)
+	fmt.Fprintln(f.w, "  "+name+":")
 	for _, line := range lines {
 		fmt.Fprintln(f.w, "    "+line)
 	}
@@ -45,7 +45,8 @@ func writeUnit(w io.Writer, p palette, u operator.UnitDetail) {
 	}
 	f.head(head)
 	f.line("status", strings.TrimSpace(levelCell(p, u.Life, u.Status).text+" "+u.Status.Message))
-	f.line("machine", strings.TrimSpace(string(u.Machine)+" "+u.Address))
+	f.line("machine", string(u.Machine))
+	f.line("address", u.Address)
 	if !u.Principal.IsZero() {
 		f.line("principal", u.Principal.String())
 	}

@@ -121,15 +121,23 @@ func unitCells(p palette, prefix string, u operator.Unit) []cell {
 		where = strings.TrimSpace(fmt.Sprintf("%s (%s)", cmp.Or(u.Address, "machine"), u.Machine))
 	}
 	status := levelCell(p, u.Life, u.Status)
-	if !u.Reachable && u.Machine != "" && u.Status.Level != model.Unknown {
+	if lost(u) {
 		status = cell{"lost", p.red}
 	}
 	return []cell{{text: name}, status, {text: where}, {text: u.Version}, {text: unitMessage(u)}}
 }
 
+// lost reports whether a unit's agent was heard once and is not any more.
+func lost(u operator.Unit) bool {
+	return !u.Reachable && u.Machine != "" && u.Status.Level != model.Unknown
+}
+
 // unitMessage is the unit's own message, its ports and what is under way.
 func unitMessage(u operator.Unit) string {
 	parts := []string{}
+	if lost(u) && u.Life != model.Alive {
+		parts = append(parts, u.Life.String())
+	}
 	if u.Status.Message != "" {
 		parts = append(parts, u.Status.Message)
 	}
@@ -169,6 +177,9 @@ func units(a operator.Application) string {
 		return "1 unit"
 	case a.Scale == len(a.Units):
 		return fmt.Sprintf("%d units", a.Scale)
+	}
+	if len(a.Units) > a.Scale {
+		return fmt.Sprintf("%d units, %d wanted", len(a.Units), a.Scale)
 	}
 	return fmt.Sprintf("%d of %d units", len(a.Units), a.Scale)
 }

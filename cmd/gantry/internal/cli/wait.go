@@ -53,7 +53,7 @@ func (s *session) converge(ctx context.Context, revision uint64, timeout time.Du
 	switch {
 	case len(last.Blocked) > 0 && !last.Converged:
 		return fmt.Errorf("model %s is blocked and a person must act:\n  %s", s.model, strings.Join(last.Blocked, "\n  "))
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case timedOut(ctx, err):
 		return fmt.Errorf("model %s has not converged within %s: %s: %w", s.model, timeout, progressText(last), context.DeadlineExceeded)
 	case ctx.Err() != nil:
 		return fmt.Errorf("interrupted: revision %d is committed and goes on being carried out: %w", max(revision, last.Revision), ctx.Err())
@@ -62,6 +62,12 @@ func (s *session) converge(ctx context.Context, revision uint64, timeout time.Du
 	}
 	s.note("converged at revision %d after %s", last.Revision, elapsed)
 	return nil
+}
+
+// timedOut reports whether a request ended because its time was up. The
+// controller, which knows the deadline, may be the first to say so.
+func timedOut(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func (s *session) watchProgress(ctx context.Context, revision uint64, under *progress) (last operator.Progress, err error) {
