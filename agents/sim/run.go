@@ -13,6 +13,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
 // Bounds of a phase.
@@ -78,7 +79,7 @@ func (s *simulation) phase(c Change) Phase {
 	s.logf("%s", c.Name)
 	s.performed = nil
 	began := s.now
-	s.change(c)
+	p.Planned = s.change(c)
 	s.plantFaults()
 	deadline := s.faulty.Add(s.Limit)
 	for n := 0; s.err == nil; n++ {
@@ -138,13 +139,18 @@ func (s *simulation) fail(format string, args ...any) {
 	}
 }
 
-// change proposes an operator's change.
-func (s *simulation) change(c Change) {
+// change proposes an operator's change, and says what it was planned to do.
+func (s *simulation) change(c Change) (planned operator.Planned) {
 	ops, err := c.Ops(s.ctl.state)
+	command := state.Command{Origin: state.Operator, Author: "operator", Reason: c.Name, Ops: ops}
+	if err == nil && s.Plan {
+		planned, err = s.plan(command)
+	}
 	if err == nil {
-		_, err = s.ctl.apply(state.Command{Origin: state.Operator, Author: "operator", Reason: c.Name, Ops: ops})
+		_, err = s.ctl.apply(command)
 	}
 	if err != nil {
 		s.fail("%s: %v", c.Name, err)
 	}
+	return planned
 }

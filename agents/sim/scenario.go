@@ -8,6 +8,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/bundle"
 	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
 // Model is the name of the model that a scenario plays in.
@@ -22,6 +23,7 @@ type Scenario struct {
 	Seed    uint64
 	Changes []Change
 	Faults  Faults        // during the first phase, and during each change
+	Plan    bool          // plan each change before it is made; see Phase.Planned
 	Limit   time.Duration // virtual time in which a phase must converge once its faults are over; 0 takes an hour
 }
 
@@ -69,6 +71,7 @@ type Result struct {
 type Phase struct {
 	Name      string
 	Took      time.Duration // of virtual time
+	Planned   operator.Planned
 	Performed []Performed
 }
 
