@@ -3,12 +3,14 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 
 	"github.com/gantry-orchestrator/gantry/agents/supervise"
 	"github.com/gantry-orchestrator/gantry/cmd/gantry/internal/cli"
 	"github.com/gantry-orchestrator/gantry/cmd/gantry/internal/roles"
 	"github.com/gantry-orchestrator/gantry/engine/provider/sandbox"
+	"github.com/gantry-orchestrator/gantry/model"
 )
 
 func main() {
@@ -22,5 +24,16 @@ func main() {
 		Version:     roles.Version,
 		Extra:       commands,
 		ContextPath: func() string { return places().AdminContext() },
+		Charms:      charmFiles,
 	}, os.Args[1:]))
+}
+
+// charmFiles are the files of a charm that is built in, nil for another.
+func charmFiles(name model.CharmName) fs.FS {
+	for _, b := range roles.Builtins() {
+		if b.Name == name {
+			return b.Files
+		}
+	}
+	return nil
 }

@@ -61,9 +61,22 @@ func writeFlags(w io.Writer, flags *pflag.FlagSet) {
 		if f.Shorthand != "" {
 			name = "-" + f.Shorthand + ", " + name
 		}
-		if f.Value.Type() != "bool" {
-			name += " " + strings.ToUpper(f.Value.Type())
+		if what := placeholder(f.Value.Type()); what != "" {
+			name += " " + what
 		}
 		fmt.Fprintf(w, "- `%s`: %s\n", name, f.Usage)
 	})
+}
+
+// placeholder stands for a flag's value; a switch has none.
+func placeholder(kind string) string {
+	switch kind {
+	case "bool":
+		return ""
+	case "int", "uint", "uint64":
+		return "NUMBER"
+	case "duration":
+		return "DURATION"
+	}
+	return "TEXT"
 }

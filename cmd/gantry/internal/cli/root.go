@@ -52,14 +52,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// The groups that help lists commands in. Commands given as Extra may name
-// them as their GroupID.
+// The groups that help lists commands in; those of Extra are the first.
 const (
-	GroupControl = "control"
-	GroupChange  = "change"
-	GroupLook    = "look"
-	GroupOperate = "operate"
-	GroupPlace   = "place"
+	groupControl = "control"
+	groupChange  = "change"
+	groupLook    = "look"
+	groupOperate = "operate"
+	groupPlace   = "place"
 )
 
 // New makes the root command with all commands under it.
@@ -78,11 +77,11 @@ Exit codes: 0 done, 1 failed, 2 a plan has changes, 3 refused by policy, 4 timeo
 		PersistentPreRunE: func(*cobra.Command, []string) error { return sh.check() },
 	}
 	root.AddGroup(
-		&cobra.Group{ID: GroupControl, Title: "Start and stop:"},
-		&cobra.Group{ID: GroupChange, Title: "Change a model:"},
-		&cobra.Group{ID: GroupLook, Title: "Look:"},
-		&cobra.Group{ID: GroupOperate, Title: "Operate:"},
-		&cobra.Group{ID: GroupPlace, Title: "Models and machines:"},
+		&cobra.Group{ID: groupControl, Title: "Start and stop:"},
+		&cobra.Group{ID: groupChange, Title: "Change a model:"},
+		&cobra.Group{ID: groupLook, Title: "Look:"},
+		&cobra.Group{ID: groupOperate, Title: "Operate:"},
+		&cobra.Group{ID: groupPlace, Title: "Models and machines:"},
 	)
 	sh.register(root.PersistentFlags())
 	root.SetIn(sh.Stdin)
@@ -97,8 +96,13 @@ Exit codes: 0 done, 1 failed, 2 a plan has changes, 3 refused by policy, 4 timeo
 			root.AddCommand(cmd)
 		}
 	}
+	for _, cmd := range c.Extra {
+		if cmd.GroupID == "" && !cmd.Hidden {
+			cmd.GroupID = groupControl
+		}
+		root.AddCommand(cmd)
+	}
 	root.AddCommand(newVersion(sh), newDocs(sh))
-	root.AddCommand(c.Extra...)
 	return root
 }
 
@@ -107,17 +111,17 @@ var commands = []struct {
 	id       string
 	commands []func(*shell) *cobra.Command
 }{
-	{GroupChange, []func(*shell) *cobra.Command{
+	{groupChange, []func(*shell) *cobra.Command{
 		newApply, newPlan, newExportBundle, newDeploy, newConfig, newSetConstraints, newConstraints, newTrust, newExpose, newUnexpose,
 		newIntegrate, newRemoveRelation, newAddUnit, newRemoveUnit, newRemoveApplication,
 	}},
-	{GroupLook, []func(*shell) *cobra.Command{
+	{groupLook, []func(*shell) *cobra.Command{
 		newStatus, newShowUnit, newShowApplication, newWait, newDebugLog,
 	}},
-	{GroupOperate, []func(*shell) *cobra.Command{
+	{groupOperate, []func(*shell) *cobra.Command{
 		newRun, newExec, newShowOperation, newOperations, newOrder, newTurn, newTask, newCharm,
 	}},
-	{GroupPlace, []func(*shell) *cobra.Command{
+	{groupPlace, []func(*shell) *cobra.Command{
 		newModels, newAddModel, newSwitch, newDestroyModel, newMachines, newAddMachine, newRemoveMachine,
 	}},
 }
