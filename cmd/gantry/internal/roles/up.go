@@ -169,9 +169,15 @@ func startRole(ctx context.Context, s *supervise.Client, p Places, role string) 
 	if err != nil {
 		return err
 	}
+	binary, err := os.Stat(self)
+	if err != nil {
+		return err
+	}
 	spec := supervise.Spec{
 		ID: "gantry/" + role, Command: []string{self, role, "--state-dir", p.State},
-		Env: environment(), LogFile: p.log(role), StopTimeout: 20 * time.Second,
+		// A newer binary at the same place is another spec, so that up upgrades.
+		Env:     append(environment(), fmt.Sprintf("GANTRY_BUILD=%x-%x", binary.Size(), binary.ModTime().UnixNano())),
+		LogFile: p.log(role), StopTimeout: 20 * time.Second,
 	}
 	if _, err = s.Start(ctx, spec); errors.Is(err, model.ErrConflict) {
 		_, err = s.Restart(ctx, spec) // another binary than before
