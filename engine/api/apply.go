@@ -101,6 +101,9 @@ func (s *Service) fork(st state.State, r operator.Apply) (*fork, error) {
 	if err := errors.Join(desired.Validate(), bundle.Unsupported(desired), desired.CheckCharms(lookup)); err != nil {
 		return nil, err
 	}
+	if err := s.typed(desired); err != nil {
+		return nil, err
+	}
 	f := &fork{service: s, model: r.Model, state: st}
 	current := export(st, r.Model)
 	changes := append(f.refreshes(current, desired), bundle.Diff(current, desired, r.Prune)...)
@@ -110,6 +113,21 @@ func (s *Service) fork(st state.State, r operator.Apply) (*fork, error) {
 		}
 	}
 	return f, nil
+}
+
+// typed gives options the types that their charms declare, as state keeps
+// them: a whole number that a bundle gives for a float is that float.
+func (s *Service) typed(b *bundle.Bundle) error {
+	for i, a := range b.Applications {
+		artifact, err := s.charmOf(a.Charm)
+		if err != nil {
+			return err
+		}
+		if b.Applications[i].Options, err = artifact.Declared.Config.Validate(a.Options); err != nil {
+			return fmt.Errorf("application %s: %w", a.Name, err)
+		}
+	}
+	return nil
 }
 
 func (s *Service) charmOf(ref bundle.CharmRef) (Artifact, error) {
