@@ -27,6 +27,7 @@ var calls = map[string]func(context.Context, map[string]string) (string, error){
 	callListed:     listed,
 	callConfigure:  configure,
 	callConfigured: configured,
+	callTakenUp:    hasTakenUp,
 	callRestart:    restart,
 	callSwitchover: switchover,
 	callLeave:      leave,
@@ -100,6 +101,22 @@ func listed(ctx context.Context, args map[string]string) (string, error) {
 
 func configure(ctx context.Context, args map[string]string) (string, error) {
 	return "", patroniOf(args).Configure(ctx, args["body"])
+}
+
+// hasTakenUp answers with a member's takenUp.
+func hasTakenUp(ctx context.Context, args map[string]string) (string, error) {
+	settings, err := configured(ctx, args)
+	if err != nil {
+		return "", err
+	}
+	s, err := patroniOf(args).StatusAfterRound(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !s.Running() {
+		return "", fmt.Errorf("PostgreSQL is %s: %w", s.State, model.ErrUnavailable)
+	}
+	return quote(takenUp{Settings: settings, Pending: s.PendingRestart}), nil
 }
 
 // configured answers with the digest of what the consensus holds of our

@@ -36,6 +36,7 @@ const (
 	backupProbe = effect.ProbeID("backup/verified")
 
 	configuredProbe = effect.ProbeID("patroni/configured")
+	takenUpProbe    = effect.ProbeID("patroni/taken-up")
 )
 
 // The ports of a member.
@@ -164,6 +165,8 @@ func (m *member) status() model.Status {
 	}
 	m.b.Port(sqlPort)
 	switch {
+	case m.running() && m.takingUp():
+		return sdk.Maintenance("taking up the settings")
 	case m.isPrimary():
 		return sdk.Active("primary")
 	case m.running() && m.observed.role() == roleSync:

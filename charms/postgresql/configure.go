@@ -30,19 +30,23 @@ func (m *member) configure() {
 		Idempotent: true,
 		Timeout:    time.Minute,
 	}
-	if m.in.Live.Leader {
+	if m.takingUp() {
+		probe := func(id effect.ProbeID, call string) effect.ProbeID {
+			return m.b.Probe(effect.Probe{
+				ID: id, Interval: 2 * time.Second, Timeout: 10 * time.Second,
+				Exec: &effect.Exec{Call: call, Args: m.args("address", m.in.Spec.Address), User: m.user()},
+			})
+		}
+		probe(takenUpProbe, callTakenUp)
 		// A rollback comes back to a key that was done: what counts is what
 		// the consensus holds.
-		configure.Yields = map[effect.ProbeID]string{m.b.Probe(effect.Probe{
-			ID: configuredProbe, Interval: 10 * time.Second,
-			Exec: &effect.Exec{Call: callConfigured, Args: m.args("address", m.in.Spec.Address), User: m.user()},
-		}): key}
+		configure.Yields = map[effect.ProbeID]string{probe(configuredProbe, callConfigured): key}
 	}
 	m.b.Task(configure)
 	if sdk.Granted(m.in, turnRestart) {
 		m.memberCleared()
 	}
-	if !m.observed.PendingRestart {
+	if !m.observed.PendingRestart || m.isPrimary() && !m.othersStarted() {
 		return
 	}
 	m.b.Task(effect.Task{
@@ -56,6 +60,26 @@ func (m *member) configure() {
 	})
 }
 
+// publishStart says for which of the settings that are read at start the member
+// was last started: for those of now, once it was started since they changed.
+func (m *member) publishStart(bag map[string]string) {
+	if bag["settings"] == "" || bag["started"] != m.observed.Started {
+		bag["settings"], bag["started"] = m.settings.atStart(), m.observed.Started
+	}
+}
+
+// othersStarted reports whether every other member was started since the
+// settings changed that are read at start. Members hear of a change at their
+// own pace, so that the primary may be the first to ask for its restart.
+func (m *member) othersStarted() bool {
+	for _, p := range m.members() {
+		if p.Bag["settings"] != m.settings.atStart() {
+			return false
+		}
+	}
+	return true
+}
+
 // restartKey lets a standby restart once on a timeline: a lowered limit stays
 // pending there until the primary has it, and the switchover for the primary's
 // own restart begins a new timeline, on which the standby may try again. A
@@ -66,6 +90,26 @@ func (m *member) restartKey(settings string) string {
 		key += "/" + m.observed.Started
 	}
 	return key
+}
+
+// takenUp is what a member says of the settings that it has taken up: both at
+// once, so that a restart which they make pending is never overlooked.
+type takenUp struct {
+	Settings string `json:"settings"` // digest
+	Pending  bool   `json:"pending"`  // a restart
+}
+
+// takingUp reports whether the member has not published yet that it runs with
+// the present settings.
+func (m *member) takingUp() bool {
+	return sdk.Published(m.in, m.peers.ID).Unit["settings"] != digest(m.settings.dcs.body())
+}
+
+// hasTakenUp reports whether the member is known to run with the present
+// settings.
+func (m *member) hasTakenUp() bool {
+	t, known := sdk.Fact[takenUp](m.in, takenUpProbe)
+	return known && !t.Pending && t.Settings == digest(m.settings.dcs.body())
 }
 
 func digest(s string) string {

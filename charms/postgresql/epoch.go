@@ -102,6 +102,10 @@ func (m *member) publishMember() {
 		bag["member"] = fmt.Sprint(m.epoch.Number)
 		bag["role"] = m.observed.role()
 		bag["timeline"] = fmt.Sprint(m.observed.Timeline)
+		m.publishStart(bag)
+	}
+	if m.hasTakenUp() {
+		bag["settings"] = digest(m.settings.dcs.body())
 	}
 	if m.stanzaDone() {
 		bag["stanza"] = fmt.Sprint(m.epoch.Number)

@@ -16,6 +16,7 @@ const (
 	callListed     = "listed"
 	callConfigure  = "configure"
 	callConfigured = "configured"
+	callTakenUp    = "taken-up"
 	callRestart    = "restart"
 	callSwitchover = "switchover"
 	callLeave      = "leave"

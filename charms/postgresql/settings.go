@@ -155,6 +155,15 @@ var restarts = map[string]bool{
 	"wal_log_hints": true, "max_connections": true, "shared_buffers": true, "shared_preload_libraries": true,
 }
 
+// atStart identifies the values of what is read at start only.
+func (s settings) atStart() string {
+	read := map[string]string{}
+	for name := range restarts {
+		read[name] = s.dcs.PostgreSQL.Parameters[name]
+	}
+	return digest(fmt.Sprint(read)) // Sprint sorts the keys
+}
+
 // body is the dynamic configuration as PATCH /config takes it.
 func (d dynamic) body() string {
 	b, err := json.Marshal(d)

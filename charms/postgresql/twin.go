@@ -28,6 +28,7 @@ type twinMember struct {
 	address     string
 	incarnation string
 	running     bool
+	starts      int // of its postmaster
 	cut         bool
 	voter       bool
 	applied     map[string]string // parameters as of its last start
@@ -80,6 +81,7 @@ func (w *world) change(u model.UnitName, f func(*twinMember)) {
 func (w *world) start(e sdk.ServiceStarted) {
 	known := w.members[e.Unit]
 	known.address, known.incarnation, known.running = e.Address, e.Incarnation, true
+	known.starts++
 	founder, founded := w.founded[e.Incarnation]
 	switch alone := withoutPartners(e.Files); {
 	case !founded && alone:
@@ -223,7 +225,9 @@ func (Charm) Answer(w sdk.World, unit model.UnitName, p effect.Probe) (string, b
 	case backupProbe:
 		return "true", true
 	case configuredProbe:
-		return w.(world).configured(), m.running
+		return c.configured(), m.running
+	case takenUpProbe:
+		return quote(takenUp{Settings: c.configured(), Pending: m.pending(c.wanted.PostgreSQL.Parameters)}), m.running
 	}
 	return "", false
 }

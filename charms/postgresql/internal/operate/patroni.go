@@ -78,6 +78,18 @@ func (p Patroni) Status(ctx context.Context) (Status, error) {
 	return s, err
 }
 
+// StatusAfterRound is the status a moment later: Patroni shows the
+// configuration of its last round at once and marks a pending restart at that
+// round's end.
+func (p Patroni) StatusAfterRound(ctx context.Context) (Status, error) {
+	select {
+	case <-ctx.Done():
+		return Status{}, ctx.Err()
+	case <-time.After(time.Second):
+		return p.Status(ctx)
+	}
+}
+
 // Status is what a member says of itself.
 type Status struct {
 	State          string    `json:"state"`
