@@ -224,3 +224,23 @@ func TestStorageIsDestroyedUnderAWarrantOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestForgettingAUnitBringsUpItsMachine(t *testing.T) {
+	w := newWorld(t)
+	w.deploy("pg", "db", 1)
+	w.settle()
+	u := w.unit("pg/0")
+	for _, to := range []state.Advance{
+		{Subject: u.Ref().Key(), To: state.Drain}, {Subject: u.Ref().Key(), To: state.Teardown},
+		{Subject: u.Ref().Key(), To: state.Bury}, {Subject: u.Ref().Key(), To: state.Forget},
+	} {
+		if _, err := w.apply(state.Command{Origin: state.Solver, Author: "solver", Ops: []state.Op{to}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Whoever reads only this last change sees the row no more.
+	d := DirtyOf(w.s, w.changed)
+	if _, machines, _ := d.resolve(w.s); !slices.Contains(machines, state.MachineRef{Model: u.Model, Machine: u.Machine}) {
+		t.Errorf("machine %s is not solved again, only %v", u.Machine, machines)
+	}
+}

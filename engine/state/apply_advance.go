@@ -102,7 +102,8 @@ func (w *writer) bury(u Unit, leftovers []string) {
 	put(w, &w.leftovers, l)
 }
 
-// forgetUnit removes a tombstone and all that was the unit's own.
+// forgetUnit removes a tombstone and all that was the unit's own. Its machine
+// counts as changed: of a row that is gone nobody can tell where it was.
 func (w *writer) forgetUnit(u Unit) {
 	owner := unitOwner(u.Name)
 	for _, r := range w.Relations(u.Ref().Application()) {
@@ -116,6 +117,9 @@ func (w *writer) forgetUnit(u Unit) {
 		remove(w, &w.warrants, warrantSchema.key(&x))
 	}
 	remove(w, &w.units, u.Ref().Key())
+	if u.Machine != "" {
+		w.touch(MachineRef{u.Model, u.Machine}.Key())
+	}
 	w.renewAround(u.Ref().Application())
 }
 
