@@ -74,6 +74,7 @@ func (m *member) depart() model.Status {
 	if !m.standsDown() {
 		return m.handOver()
 	}
+	listed := m.listedProbe() // wanted to the end: its fact goes when it does
 	if m.left() {
 		return sdk.Maintenance("left the cluster")
 	}
@@ -83,7 +84,7 @@ func (m *member) depart() model.Status {
 		Run:    effect.Exec{Call: callLeave, Args: m.args("partner", m.members()[0].Address, "address", m.in.Spec.Address), User: m.user()},
 		After:  []effect.ID{serviceID},
 		Turn:   m.membershipTurn(),
-		Yields: map[effect.ProbeID]string{m.listedProbe(): "false"}, Idempotent: true, Timeout: 2 * time.Minute,
+		Yields: map[effect.ProbeID]string{listed: "false"}, Idempotent: true, Timeout: 2 * time.Minute,
 	})
 	return sdk.Maintenance("leaving the cluster")
 }
