@@ -2,8 +2,6 @@ package api
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
@@ -28,8 +26,7 @@ func (f *fork) translate(c bundle.Change) ([]state.Op, operator.Difference, erro
 		return f.setCharm(c)
 	case bundle.SetConfig:
 		d := difference("change", "config", string(c.Application))
-		d.Field = strings.Join(append(slices.Sorted(maps.Keys(c.Set)), c.Reset...), ", ")
-		d.To = c.String()
+		_, d.To, _ = strings.Cut(c.String(), ": ")
 		return one(state.SetConfig{Model: f.model, Application: c.Application, Set: c.Set, Unset: c.Reset}, d)
 	case bundle.SetConstraints:
 		d := difference("change", "constraints", string(c.Application))

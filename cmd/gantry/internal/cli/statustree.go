@@ -139,7 +139,7 @@ func unitMessage(u operator.Unit) string {
 		parts = append(parts, u.Life.String())
 	}
 	if u.Status.Message != "" {
-		parts = append(parts, u.Status.Message)
+		parts = append(parts, glance(u.Status.Message))
 	}
 	if len(u.Ports) > 0 {
 		parts = append(parts, portList(u.Ports))
@@ -152,6 +152,9 @@ func unitMessage(u operator.Unit) string {
 	}
 	return strings.Join(parts, " · ")
 }
+
+// glance is as much of a message as a status shows; show-unit has it whole.
+func glance(message string) string { return clip(firstLine(message), 100) }
 
 func portList(ports []effect.Port) string {
 	var list []string
@@ -190,7 +193,7 @@ func applicationMessage(a operator.Application) string {
 		parts = append(parts, "charm "+string(a.Charm))
 	}
 	if a.Status.Message != "" {
-		parts = append(parts, a.Status.Message)
+		parts = append(parts, glance(a.Status.Message))
 	}
 	if a.Order != nil && a.Order.State == "open" {
 		parts = append(parts, fmt.Sprintf("order %s at %s", a.Order.Name, cmp.Or(a.Order.Stage, "its start")))
