@@ -31,9 +31,9 @@ type world struct {
 	admin *client.Client
 	end   func() error
 
+	fakes  errgroup.Group
 	mu     sync.Mutex
 	agents map[string]*fakeAgent // by machine UUID
-	events chan struct{}
 }
 
 func artifactOf(t *testing.T, hash, text string) api.Artifact {
@@ -77,8 +77,16 @@ requires:
 // begin runs a controller on a directory, and its fakes.
 func begin(t *testing.T, dir string) *world {
 	t.Helper()
+	w := beginAlone(t, dir)
+	w.fakes.Go(func() error { return w.host(w.ctx, &w.fakes) })
+	return w
+}
+
+// beginAlone runs a controller whose host agent makes no machines.
+func beginAlone(t *testing.T, dir string) *world {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &world{t: t, dir: dir, ctx: ctx, agents: map[string]*fakeAgent{}, events: make(chan struct{}, 1)}
+	w := &world{t: t, dir: dir, ctx: ctx, agents: map[string]*fakeAgent{}}
 	ready := make(chan Ready, 1)
 	var g errgroup.Group
 	g.Go(func() error {
@@ -88,9 +96,7 @@ func begin(t *testing.T, dir string) *world {
 		})
 	})
 	ended := make(chan error, 1)
-	var fakes errgroup.Group
-	g2 := errgroup.Group{}
-	g2.Go(func() error { ended <- g.Wait(); return nil })
+	w.fakes.Go(func() error { ended <- g.Wait(); return nil })
 	select {
 	case w.ready = <-ready:
 	case err := <-ended:
@@ -99,11 +105,10 @@ func begin(t *testing.T, dir string) *world {
 		t.Fatal("the controller was not ready in time")
 	}
 	w.admin = w.dial(w.ready.Admin)
-	fakes.Go(func() error { return w.host(ctx, &fakes) })
 	w.end = sync.OnceValue(func() error {
 		cancel()
 		err := <-ended
-		_ = fakes.Wait()
+		_ = w.fakes.Wait()
 		return err
 	})
 	t.Cleanup(func() {
