@@ -81,7 +81,7 @@ func (w *writer) remember(key string, result Result, refused *Refusal) {
 		if !ok {
 			return
 		}
-		oldest, _ := w.answers.rows.root().Get(at)
+		oldest, _ := w.answers.at(at.([]byte))
 		if w.head.Index-oldest.ModifyIndex < answersKept && w.head.Now.Sub(oldest.Time) <= answersKeptFor {
 			return
 		}

@@ -22,7 +22,8 @@ func (s State) Apply(c Command) (State, Result, error) {
 // ApplyBatch applies commands in order, each an entry of its own, and is much
 // cheaper than as many calls of Apply.
 func (s State) ApplyBatch(commands []Command) (State, []Outcome) {
-	w := &writer{State: s}
+	forked := *s.content
+	w := &writer{State: State{&forked}}
 	for _, t := range w.tables() {
 		t.fork()
 	}

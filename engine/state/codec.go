@@ -115,8 +115,8 @@ func (t *table[T]) encode(enc *encoder) error {
 		return err
 	}
 	var err error
-	t.rows.done.Root().Walk(func(_ []byte, row T) bool {
-		err = enc.Encode(row)
+	t.rows.done.Root().Walk(func(_ []byte, stored any) bool {
+		err = enc.Encode(stored.(*T))
 		return err != nil
 	})
 	return err

@@ -11,8 +11,13 @@ import (
 const FormatVersion = 1
 
 // State is everything that is replicated. The zero value is not usable: see
-// Empty. A copy is a snapshot that later changes do not touch.
-type State struct {
+// Empty. A copy is a snapshot that later changes do not touch, and is the size
+// of a pointer.
+type State struct{ *content }
+
+// content is what a State points at. It is never written once it is out of
+// ApplyBatch or Decode.
+type content struct {
 	head header
 
 	models       table[Model]
@@ -52,7 +57,7 @@ type header struct {
 
 // Empty is the state before the first entry.
 func Empty() State {
-	return State{
+	return State{&content{
 		head:         header{Format: FormatVersion, Level: 1},
 		models:       newTable(modelSchema),
 		charms:       newTable(charmSchema),
@@ -76,7 +81,7 @@ func Empty() State {
 		agents:       newTable(agentSchema),
 		revisions:    newTable(revisionSchema),
 		answers:      newTable(answerSchema),
-	}
+	}}
 }
 
 // anyTable is what is done to every table alike.

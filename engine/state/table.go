@@ -22,26 +22,28 @@ type index[T any] func(*T) [][]byte
 // as it has no transaction open.
 type table[T any] struct {
 	*schema[T]
-	rows *tree[T]
-	by   []*tree[[]byte] // one for each index: to the radix key of the row
+	rows *tree   // of *T, never written once stored
+	by   []*tree // one for each index: to the radix key of the row, a []byte
 }
 
-// tree is a radix tree, or a transaction on one while state applies.
-type tree[V any] struct {
-	done *iradix.Tree[V]
-	open *iradix.Txn[V]
+// tree is a radix tree, or a transaction on one while state applies. All hold
+// any, so that the compiler makes the tree's code once and not for each table,
+// in each package that uses state.
+type tree struct {
+	done *iradix.Tree[any]
+	open *iradix.Txn[any]
 }
 
-func newTree[V any]() *tree[V] { return &tree[V]{done: iradix.New[V]()} }
+func newTree() *tree { return &tree{done: iradix.New[any]()} }
 
-func (t *tree[V]) root() *iradix.Node[V] {
+func (t *tree) root() *iradix.Node[any] {
 	if t.open != nil {
 		return t.open.Root()
 	}
 	return t.done.Root()
 }
 
-func (t *tree[V]) txn() *iradix.Txn[V] {
+func (t *tree) txn() *iradix.Txn[any] {
 	if t.open == nil {
 		t.open = t.done.Txn()
 	}
@@ -49,18 +51,18 @@ func (t *tree[V]) txn() *iradix.Txn[V] {
 }
 
 // fork returns a tree that may be written without the other noticing.
-func (t *tree[V]) fork() *tree[V] { return &tree[V]{done: t.done} }
+func (t *tree) fork() *tree { return &tree{done: t.done} }
 
-func (t *tree[V]) commit() {
+func (t *tree) commit() {
 	if t.open != nil {
 		t.done, t.open = t.open.CommitOnly(), nil
 	}
 }
 
 func newTable[T any](s *schema[T]) table[T] {
-	t := table[T]{schema: s, rows: newTree[T]()}
+	t := table[T]{schema: s, rows: newTree()}
 	for range s.indexes {
-		t.by = append(t.by, newTree[[]byte]())
+		t.by = append(t.by, newTree())
 	}
 	return t
 }
@@ -68,7 +70,7 @@ func newTable[T any](s *schema[T]) table[T] {
 // fork makes the table writable without its snapshots noticing.
 func (t *table[T]) fork() {
 	t.rows = t.rows.fork()
-	by := make([]*tree[[]byte], len(t.by))
+	by := make([]*tree, len(t.by))
 	for i := range t.by {
 		by[i] = t.by[i].fork()
 	}
@@ -82,13 +84,21 @@ func (t *table[T]) commit() {
 	}
 }
 
-func (t *table[T]) find(k Key) (T, bool) { return t.rows.root().Get(k.radixKey()) }
+func (t *table[T]) find(k Key) (row T, ok bool) { return t.at(k.radixKey()) }
+
+func (t *table[T]) at(radix []byte) (row T, ok bool) {
+	stored, ok := t.rows.root().Get(radix)
+	if ok {
+		row = *stored.(*T)
+	}
+	return row, ok
+}
 
 // under returns the rows whose keys begin with the prefix, in order.
 func (t *table[T]) under(prefix []byte) []T {
 	var rows []T
-	t.rows.root().WalkPrefix(prefix, func(_ []byte, row T) bool {
-		rows = append(rows, row)
+	t.rows.root().WalkPrefix(prefix, func(_ []byte, stored any) bool {
+		rows = append(rows, *stored.(*T))
 		return false
 	})
 	return rows
@@ -97,8 +107,8 @@ func (t *table[T]) under(prefix []byte) []T {
 // indexed returns the rows that an index has under the prefix, in its order.
 func (t *table[T]) indexed(i int, prefix []byte) []T {
 	var rows []T
-	t.by[i].root().WalkPrefix(prefix, func(_ []byte, at []byte) bool {
-		if row, ok := t.rows.root().Get(at); ok {
+	t.by[i].root().WalkPrefix(prefix, func(_ []byte, radix any) bool {
+		if row, ok := t.at(radix.([]byte)); ok {
 			rows = append(rows, row)
 		}
 		return false
@@ -106,24 +116,18 @@ func (t *table[T]) indexed(i int, prefix []byte) []T {
 	return rows
 }
 
-// has reports whether an index has anything under the prefix.
-func (t *table[T]) has(i int, prefix []byte) bool {
-	found := false
-	t.by[i].root().WalkPrefix(prefix, func([]byte, []byte) bool {
-		found = true
-		return true
-	})
-	return found
-}
-
 // set stores a row, or removes it where row is nil, and keeps the indexes. It
-// returns what was there.
+// returns what was there. The row is the table's from then on.
 func (t *table[T]) set(k Key, row *T) (old T, existed bool) {
-	at := k.radixKey()
+	radix := k.radixKey()
+	var was any
 	if row != nil {
-		old, existed = t.rows.txn().Insert(at, *row)
+		was, existed = t.rows.txn().Insert(radix, row)
 	} else {
-		old, existed = t.rows.txn().Delete(at)
+		was, existed = t.rows.txn().Delete(radix)
+	}
+	if existed {
+		old = *was.(*T)
 	}
 	for i, list := range t.indexes {
 		var was, is [][]byte
@@ -133,7 +137,7 @@ func (t *table[T]) set(k Key, row *T) (old T, existed bool) {
 		if row != nil {
 			is = list(row)
 		}
-		t.reindex(i, at, was, is)
+		t.reindex(i, radix, was, is)
 	}
 	return old, existed
 }
