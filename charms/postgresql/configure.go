@@ -63,8 +63,8 @@ func (m *member) configure() {
 // publishStart says for which of the settings that are read at start the member
 // was last started: for those of now, once it was started since they changed.
 func (m *member) publishStart(bag map[string]string) {
-	if bag["settings"] == "" || bag["started"] != m.observed.Started {
-		bag["settings"], bag["started"] = m.settings.atStart(), m.observed.Started
+	if bag["started-with"] == "" || bag["started"] != m.observed.Started {
+		bag["started-with"], bag["started"] = m.settings.atStart(), m.observed.Started
 	}
 }
 
@@ -73,7 +73,7 @@ func (m *member) publishStart(bag map[string]string) {
 // own pace, so that the primary may be the first to ask for its restart.
 func (m *member) othersStarted() bool {
 	for _, p := range m.members() {
-		if p.Bag["settings"] != m.settings.atStart() {
+		if p.Bag["started-with"] != m.settings.atStart() {
 			return false
 		}
 	}

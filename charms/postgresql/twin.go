@@ -184,7 +184,7 @@ func (w *world) run(e sdk.TaskRan) sdk.Outcome {
 		if w.primary == e.Unit {
 			w.promote(e.Unit)
 		}
-		w.change(e.Unit, func(m *twinMember) { m.applied = w.wanted.PostgreSQL.Parameters })
+		w.change(e.Unit, func(m *twinMember) { m.applied, m.starts = w.wanted.PostgreSQL.Parameters, m.starts+1 })
 	case callSwitchover:
 		if w.primary == e.Unit {
 			w.promote(e.Unit)
@@ -234,7 +234,7 @@ func (Charm) Answer(w sdk.World, unit model.UnitName, p effect.Probe) (string, b
 
 func (w world) status(u model.UnitName) string {
 	m := w.members[u]
-	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, ServerVersion: 150020, PendingRestart: m.pending(w.wanted.PostgreSQL.Parameters)}
+	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, ServerVersion: 150020, PendingRestart: m.pending(w.wanted.PostgreSQL.Parameters), Started: fmt.Sprint("start ", m.starts)}
 	switch {
 	case w.primary == u:
 		s.Role = "master"
