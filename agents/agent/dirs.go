@@ -49,8 +49,8 @@ func (d Dirs) journals() string { return filepath.Join(d.State, "journal") }
 
 func (d Dirs) journal(u model.UnitName) string { return filepath.Join(d.journals(), u.Dashed()) }
 
-// host is what a unit's charm is told of places.
-func (d Dirs) host(u model.UnitName) effect.Host {
+// Host is what a unit's charm is told of places.
+func (d Dirs) Host(u model.UnitName) effect.Host {
 	return effect.Host{
 		Root: d.Root,
 		Data: filepath.Join(d.State, "data", u.Dashed()), Config: filepath.Join(d.State, "config", u.Dashed()),

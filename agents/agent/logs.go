@@ -71,7 +71,7 @@ func (u *unitLoop) newLines(tails map[string]*logTail) []effect.LogLine {
 }
 
 func (u *unitLoop) logFiles() []string {
-	paths, err := filepath.Glob(filepath.Join(u.agent.Dirs.host(u.name).Log, "*.log"))
+	paths, err := filepath.Glob(filepath.Join(u.agent.Dirs.Host(u.name).Log, "*.log"))
 	if err != nil {
 		return nil // only a malformed pattern fails
 	}

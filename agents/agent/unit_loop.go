@@ -93,7 +93,7 @@ func newUnit(a *agent, file *journal.File, j unit.Journal) (*unitLoop, error) {
 		agent: a, name: name, log: a.Logger.With(slog.String("unit", name.String())), file: file,
 		events: make(chan func(), 64), done: make(chan struct{}), probes: map[effect.ProbeID]*prober{}, timer: time.NewTimer(time.Hour),
 	}
-	host := a.Dirs.host(name)
+	host := a.Dirs.Host(name)
 	host.Program, host.Superuser, host.User = a.Program(j.Intent.Spec.Charm), a.Superuser, a.User
 	u.state = unit.State{
 		Journal: j, Host: host, Facts: map[effect.ProbeID]effect.Fact{}, Read: map[effect.ProbeID]bool{},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/api"
+	"github.com/gantry-orchestrator/gantry/engine/plan"
 )
 
 // Config is what a controller needs.
@@ -16,7 +17,7 @@ type Config struct {
 	Provider  string   // of the host agent, for new models
 	Version   string   // of gantry
 	BuiltIn   []api.Artifact
-	Planner   api.Planner // may be nil
+	Plan      plan.Config // its Report is the controller's own; without Charms a plan has the model's differences alone
 	Policy    api.Policy  // may be nil
 	Log       *slog.Logger
 

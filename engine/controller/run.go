@@ -109,7 +109,7 @@ func (r *root) serve() error {
 		return err
 	}
 	service := api.New(api.Config{
-		Log: replicated{r.node}, Live: r.live, Catalog: charms, Sealer: sealer, Planner: r.Planner, Policy: r.Policy,
+		Log: replicated{r.node}, Live: r.live, Catalog: charms, Sealer: sealer, Planner: r.planner(), Policy: r.Policy,
 		Authority: authority{r.authority, func() []string { return r.addresses }},
 		About:     operator.ControllerInfo{ID: r.id, Version: r.Version, Provider: r.Provider, Started: r.began},
 		Shutdown:  func() { r.stop() },
@@ -148,6 +148,16 @@ func identify(c *x509.Certificate) (api.Identity, error) {
 		return api.Identity{}, fmt.Errorf("%s %s makes no requests: %w", kind, name, model.ErrDenied)
 	}
 	return api.Identity{Kind: kinds[kind], Name: name, Fingerprint: pki.Fingerprint(c)}, nil
+}
+
+// planner says what changes would do, from what agents last reported.
+func (r *root) planner() api.Planner {
+	if r.Plan.Charms == nil {
+		return nil
+	}
+	c := r.Plan
+	c.Report = r.live.Report
+	return c.Plan
 }
 
 func (r *root) run(ctx context.Context) error {

@@ -52,7 +52,7 @@ var mayImport = []importRule{
 
 	{"cmd/gantry/internal/arch", nil},
 	{"cmd/gantry/internal/cli", []string{"engine/client", "model", "model/...", "charms/sdk/..."}},
-	{"cmd/gantry/internal/roles", []string{"cmd/gantry/internal/...", "engine/api", "engine/controller", "engine/controller/...", "engine/client", "engine/wire", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
+	{"cmd/gantry/internal/roles", []string{"cmd/gantry/internal/...", "engine/api", "engine/plan", "engine/controller", "engine/controller/...", "engine/client", "engine/wire", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 	{"cmd/gantry/...", []string{"cmd/gantry/internal/...", "engine/controller", "engine/client", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 	{"cmd/gantry", []string{"cmd/gantry/internal/...", "engine/controller", "engine/client", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 }

@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"net"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gantry-orchestrator/gantry/agents/agent"
+	"github.com/gantry-orchestrator/gantry/charms/host"
+	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/controller"
+	"github.com/gantry-orchestrator/gantry/engine/plan"
+	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -33,6 +39,7 @@ func untilSignal(ctx context.Context, role func(context.Context) error) error {
 }
 
 func runController(ctx context.Context, p Places) error {
+	log := logger("controller")
 	install, err := p.loadInstall()
 	if err != nil {
 		return err
@@ -41,11 +48,38 @@ func runController(ctx context.Context, p Places) error {
 	if err != nil {
 		return err
 	}
+	asked, err := host.New(host.Config{
+		Resolve: func(c effect.Charm) ([]string, error) { return program(c.Name) },
+		Dir:     filepath.Join(p.Run, "charms"), Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer asked.Close()
 	port := strconv.Itoa(install.Port)
 	return controller.Run(ctx, controller.Config{
 		Dir: p.controller(), Listen: listenAddress(install), Advertise: []string{net.JoinHostPort("127.0.0.1", port)},
-		Provider: install.Provider, Version: Version, BuiltIn: charms, Log: logger("controller"),
+		Provider: install.Provider, Version: Version, BuiltIn: charms, Log: log,
+		Plan: plan.Config{Charms: asked, Host: plannedHost, Workload: workload},
 	})
+}
+
+// plannedHost is where a machine of its own keeps a unit's things.
+func plannedHost(unit model.UnitName, name model.CharmName) effect.Host {
+	h := agent.SystemDirs().Host(unit)
+	h.Program = []string{"/usr/lib/gantry/gantry", charmCommand, string(name), "run"}
+	h.Superuser, h.User = true, "root"
+	return h
+}
+
+// workload begins the twin of a built-in charm.
+func workload(name model.CharmName) (plan.Workload, bool) {
+	for _, b := range Builtins() {
+		if b.Name == name {
+			return sdk.Simulate(b.Charm, 0)
+		}
+	}
+	return nil, false
 }
 
 // listenAddress is where the controller listens: sandbox machines reach it at
