@@ -33,6 +33,28 @@ func BenchmarkUpToReady(b *testing.B) {
 	figure("gantry up to ready on a fresh directory, median", median(took), "s", "goal under 2 s")
 }
 
+func BenchmarkPlanOfFiveHundredUnits(b *testing.B) {
+	in := open(b)
+	var text strings.Builder
+	text.WriteString("applications:\n")
+	for i := range 25 {
+		fmt.Fprintf(&text, "  light%d: {charm: beacon, num_units: 20}\n", i)
+	}
+	path := filepath.Join(b.TempDir(), "bundle.yaml")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	var took []float64
+	for range *runs {
+		r := in.run(commandLimit, "plan", path)
+		if r.code != 2 {
+			b.Fatalf("plan: exit %d\n%s", r.code, r.err)
+		}
+		took = append(took, r.took.Seconds())
+	}
+	figure("plan of a bundle of 500 beacons, command to answer, median", median(took), "s", "goal under 1 s")
+}
+
 func BenchmarkMachinesASecond(b *testing.B) {
 	in := open(b)
 	w := workspace{in: in, name: "default"}

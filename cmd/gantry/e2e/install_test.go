@@ -92,7 +92,7 @@ func (in *install) run(limit time.Duration, args ...string) result {
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = root
 	cmd.WaitDelay = 5 * time.Second
-	cmd.Env = append(os.Environ(), "GANTRY_STATE_DIR="+in.dir, "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "GANTRY_STATE_DIR="+in.dir, "XDG_CONFIG_HOME="+in.dir, "NO_COLOR=1")
 	var out, failed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &failed
 	began := time.Now()
