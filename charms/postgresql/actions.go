@@ -51,7 +51,11 @@ func (o operator) backrest() (operate.Backrest, error) {
 	if _, shared := o.unit.repository(); !shared {
 		return operate.Backrest{}, fmt.Errorf("this application has no backup storage that all members share: %w", model.ErrUnavailable)
 	}
-	return operate.Backrest{Config: o.unit.backrest(), Stanza: string(o.unit.in.Spec.Unit.Application)}, nil
+	b := operate.Backrest{Config: o.unit.backrest(), Stanza: string(o.unit.in.Spec.Unit.Application)}
+	if o.unit.in.Host.Superuser {
+		b.User = o.unit.user() // an action runs as root, whom PostgreSQL does not know
+	}
+	return b, nil
 }
 
 // backupKinds are Juju's words and pgBackRest's.

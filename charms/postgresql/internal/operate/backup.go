@@ -13,6 +13,7 @@ import (
 type Backrest struct {
 	Config string // path of pgbackrest.conf
 	Stanza string
+	User   string // that it runs as, which takes root; empty: this process's own
 }
 
 // Backup is one backup in the repository.
@@ -98,8 +99,11 @@ func (b Backrest) Verify(ctx context.Context, label string, target time.Time) (B
 }
 
 func (b Backrest) run(ctx context.Context, args ...string) (string, error) {
-	all := append([]string{"--config=" + b.Config, "--stanza=" + b.Stanza}, args...)
-	command := exec.CommandContext(ctx, "pgbackrest", all...)
+	all := append([]string{"pgbackrest", "--config=" + b.Config, "--stanza=" + b.Stanza}, args...)
+	if b.User != "" {
+		all = append([]string{"runuser", "-u", b.User, "--"}, all...)
+	}
+	command := exec.CommandContext(ctx, all[0], all[1:]...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()
