@@ -32,7 +32,7 @@ check: setup ## formatting, vet, staticcheck, known vulnerabilities, architectur
 	@.ci/check
 
 golden: ## rewrite the golden plans and the stories of the CLI, then look at git diff
-	@$(GO) test ./charms/... ./cmd/gantry/... -short -update
+	@$(GO) test -short $$(grep -rlE 'sdktest\.|Bool\("update"' --include=*_test.go charms cmd | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
 
 sim: ## simulate bundles under N seeds: make sim N=10000
 	@$(GO) test ./bundles -run Simulate -seeds $(N)
