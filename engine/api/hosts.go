@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -166,14 +167,21 @@ func (s *Service) MachineLost(ctx context.Context, uuid, reason string) error {
 	return err
 }
 
-// MachineGone records that a machine was destroyed.
+// MachineGone records that a machine was destroyed. Said again, as a host
+// agent does that is still shown the dead machine, it is a success.
 func (s *Service) MachineGone(ctx context.Context, uuid string, _ []string) error {
 	who, m, err := s.machineOf(ctx, uuid)
+	if errors.Is(err, model.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	s.c.Live.Progress(m.Ref(), "")
 	_, err = s.said(ctx, who, state.MachineGone{Model: m.Model, Machine: m.Name})
+	if errors.Is(err, model.ErrNotFound) {
+		return nil
+	}
 	return err
 }
 

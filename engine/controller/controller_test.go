@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds every wait of these tests.
-const patience = 8 * time.Second
+const patience = 30 * time.Second
 
 // world is a controller with its operator and a host agent that makes every
 // machine at once, with a fake agent on it.

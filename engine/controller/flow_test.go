@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gantry-orchestrator/gantry/engine/client"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
@@ -66,6 +67,28 @@ func TestDeployRelateConfigureAndRemove(t *testing.T) {
 	s = w.status("leop")
 	if len(s.Applications) != 1 || len(s.Relations) != 0 || len(s.Machines) != 1 {
 		t.Errorf("after the removal: %d applications, %+v, %d machines", len(s.Applications), s.Relations, len(s.Machines))
+	}
+}
+
+func TestAMachineMayBeSaidToBeGoneTwice(t *testing.T) {
+	w := beginAlone(t, t.TempDir())
+	must(w.admin.AddModel(w.ctx, operator.AddModel{Name: "m"}))(t)
+	must(w.admin.AddMachine(w.ctx, operator.AddMachine{Model: "m"}))(t)
+	uuid := w.status("m").Machines[0].UUID
+	must(w.admin.RemoveMachine(w.ctx, operator.RemoveMachine{Model: "m", Machine: "0"}))(t)
+	h := must(client.DialHost(must(client.Load(w.ready.Host))(t)))(t)
+	defer h.Close()
+	done := errors.New("done")
+	err := h.Wanted(w.ctx, "fake", func(wanted effect.Wanted) error {
+		for _, m := range wanted.Machines {
+			if m.Life == model.Dead {
+				return errors.Join(done, h.MachineGone(w.ctx, uuid, nil), h.MachineGone(w.ctx, uuid, nil))
+			}
+		}
+		return nil
+	})
+	if !errors.Is(err, done) || errors.Is(err, model.ErrNotFound) {
+		t.Errorf("gone twice: %v", err)
 	}
 }
 
