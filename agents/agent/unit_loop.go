@@ -204,7 +204,7 @@ func (u *unitLoop) ended(ctx context.Context, a unit.Action, mark unit.Mark, err
 	times := u.state.Failures[key].Times + 1
 	u.state.Failures[key] = unit.Failure{
 		Text: err.Error(), Times: times, RetryAt: time.Now().Add(unit.Backoff(times)),
-		Blocked: errors.Is(err, model.ErrConflict) || errors.Is(err, model.ErrDenied) || errors.Is(err, model.ErrInvalid),
+		Blocked: unit.NeedsPerson(a, err),
 	}
 	u.log.Warn("action failed, will be tried again", slog.String("action", key), slog.Int("times", times), slog.Any("error", err))
 }

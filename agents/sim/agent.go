@@ -2,7 +2,6 @@ package sim
 
 import (
 	"encoding/json"
-	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -159,7 +158,7 @@ func (u *unitAgent) ended(a unit.Action, mark unit.Mark, err error) {
 	times := u.state.Failures[key].Times + 1
 	u.state.Failures[key] = unit.Failure{
 		Text: err.Error(), Times: times, RetryAt: u.machine.sim.now.Add(unit.Backoff(times)),
-		Blocked: errors.Is(err, model.ErrConflict) || errors.Is(err, model.ErrDenied) || errors.Is(err, model.ErrInvalid),
+		Blocked: unit.NeedsPerson(a, err),
 	}
 	u.machine.sim.logf("%v: %s failed: %v", u.name, key, err)
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
@@ -64,4 +65,23 @@ func Part(a, b model.ApplicationName) Change {
 		}
 		return nil, fmt.Errorf("%s and %s are not related: %w", a, b, model.ErrNotFound)
 	}}
+}
+
+// Together makes changes in one.
+func Together(changes ...Change) Change {
+	all := Change{Ops: func(s state.State) ([]state.Op, error) {
+		var ops []state.Op
+		for _, c := range changes {
+			more, err := c.Ops(s)
+			if err != nil {
+				return nil, err
+			}
+			ops = append(ops, more...)
+		}
+		return ops, nil
+	}}
+	for _, c := range changes {
+		all.Name = strings.TrimPrefix(all.Name+", "+c.Name, ", ")
+	}
+	return all
 }

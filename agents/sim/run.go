@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +84,7 @@ func (s *simulation) phase(c Change) Phase {
 	s.plantFaults()
 	deadline := s.faulty.Add(s.Limit)
 	for n := 0; s.err == nil; n++ {
-		if s.rested() {
+		if s.rested(c.Blocks) {
 			break
 		}
 		if len(s.agenda) == 0 || s.now.After(deadline) || n > maxEvents {
@@ -100,11 +101,12 @@ func (s *simulation) phase(c Change) Phase {
 
 // rested reports whether the model has converged and nothing is left that
 // could go wrong in this phase.
-func (s *simulation) rested() bool {
+func (s *simulation) rested(blocks bool) bool {
 	if s.now.Before(s.faulty) || !s.ctl.up || !s.ctl.looked.Equal(s.now) || !s.ctl.quiet() {
 		return false
 	}
-	if ok, _ := solver.Converged(s.ctl.state, Model, s.ctl.seen, s.ctl.state.Revision()); !ok {
+	ok, waits := solver.Converged(s.ctl.state, Model, s.ctl.seen, s.ctl.state.Revision())
+	if ok == blocks || slices.ContainsFunc(waits, func(w solver.Waiting) bool { return !w.Blocked }) {
 		return false
 	}
 	if commands, _ := solver.Solve(s.ctl.state, solver.Everything(), s.ctl.seen); len(commands) > 0 {

@@ -29,8 +29,9 @@ type Scenario struct {
 
 // Change is an operator's change of the model as it is then.
 type Change struct {
-	Name string
-	Ops  func(state.State) ([]state.Op, error)
+	Name   string
+	Ops    func(state.State) ([]state.Op, error)
+	Blocks bool // it ends with units that wait for a person, and nothing else does
 }
 
 // Faults is what goes wrong: Count faults of the Kinds, at times within Span

@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
@@ -52,6 +54,16 @@ type Failure struct {
 	Blocked bool // a person must act; it is tried again all the same
 	Times   int  // in a row
 	RetryAt time.Time
+}
+
+// NeedsPerson reports whether a person must act on why an action failed: trying
+// again alone does not mend it. That a claim is refused says only that it is
+// held or done already, of which the intent will tell.
+func NeedsPerson(a Action, err error) bool {
+	if _, claim := a.(OpenClaim); claim {
+		return false
+	}
+	return errors.Is(err, model.ErrConflict) || errors.Is(err, model.ErrDenied) || errors.Is(err, model.ErrInvalid)
 }
 
 // Observed is what is on the host, of effects that are desired or applied.

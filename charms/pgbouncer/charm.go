@@ -46,7 +46,7 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	}
 	switch {
 	case !related:
-		p.b.Partial("no database")
+		// A pool in front of nothing ends; else the database could never leave.
 		return p.b.Done(sdk.Blocked("no database: run gantry integrate %s:backend-database postgresql", in.Spec.Unit.Application))
 	case !asked:
 		p.b.Partial("no client yet")
@@ -75,10 +75,15 @@ type pool struct {
 	login   effect.Secret
 }
 
-// client is the relation of the principal, once it has asked.
+// client is the relation of the principal, once it has asked. One that ends
+// keeps its pool until it is gone.
 func (p pool) client() (effect.Relation, bool) {
-	r, ok := sdk.Relation(p.in, "database")
-	return r, ok && r.Bag["database"] != ""
+	for _, r := range sdk.Relations(p.in, "database") {
+		if r.Bag["database"] != "" {
+			return r, true
+		}
+	}
+	return effect.Relation{}, false
 }
 
 // request passes on what the client asked for.

@@ -92,6 +92,12 @@ func TestAClaimIsOpenOnceAndDoneOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s, _, err = at(s, epoch, claim("pg/0", lead)); err != nil {
+		t.Errorf("its holder asks again: %v", err)
+	}
+	if c, _ := s.Claim(ApplicationRef{"m", "pg"}, "bootstrap", "k"); c.Token != opened.Index {
+		t.Errorf("asked twice it has token %d, not %d", c.Token, opened.Index)
+	}
 	if _, _, err := at(s, epoch, claim("pg/1", lead)); !errors.Is(err, model.ErrDenied) {
 		t.Errorf("a unit that does not lead: %v", err)
 	}

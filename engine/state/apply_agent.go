@@ -193,6 +193,8 @@ func (o OpenClaim) apply(w *writer) error {
 		switch {
 		case old.State == effect.ClaimDone:
 			return fmt.Errorf("%s: %v has done it: %w", o.summary(), old.Unit, model.ErrConflict)
+		case old.State == effect.ClaimOpen && old.Unit == u.Name && old.Lease == o.Token && !w.head.Now.After(old.Deadline):
+			return nil // asked twice: the receipt in the unit's intent is its right to run
 		case old.State == effect.ClaimOpen && !w.head.Now.After(old.Deadline):
 			return fmt.Errorf("%s: %v runs it until %v: %w", o.summary(), old.Unit, old.Deadline, model.ErrConflict)
 		}

@@ -30,7 +30,8 @@ type PutSecret struct {
 }
 
 // OpenClaim opens the claim of an Application task; Result.Index is its token.
-// It is refused while another is open and not overdue, and once it was done.
+// It is refused while another's is open and not overdue, and once it was done.
+// Asked again by its holder it changes nothing, and keeps its token.
 type OpenClaim struct {
 	Model    model.ModelName `json:"model"`
 	Unit     model.UnitName  `json:"unit"`
