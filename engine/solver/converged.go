@@ -64,7 +64,7 @@ func (p *problem) unsettledBecause(u state.Unit) (why string, blocked bool) {
 	m := p.host(u)
 	switch {
 	case u.Life != model.Alive:
-		return "it is leaving", false
+		return p.leaving(u)
 	case u.Machine == "":
 		return "it has no machine", false
 	case m.Fenced:

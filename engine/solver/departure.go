@@ -40,34 +40,66 @@ type hindrance struct {
 
 // departure moves a unit from draining to teardown, to dead, to forgotten.
 func (p *problem) departure(a state.Application, u state.Unit) {
-	step := state.Advance{Subject: u.Ref().Key()}
-	var by *hindrance
-	m := p.host(u)
+	if by := p.obstructed(a, u); by != nil {
+		p.explain(Blocked{Subject: u.Name.String(), Holder: by.holder, Reason: by.reason, Command: by.command, Overdue: p.seen.overdue(u.Ref(), u.Since)})
+		return
+	}
+	step, m := state.Advance{Subject: u.Ref().Key()}, p.host(u)
 	switch {
 	case u.Life == model.Dead:
 		step.To = state.Forget
-		by = p.mourner(u)
-	case u.Forced || m.UUID == "" || m.State == state.MachineRequested:
+	case p.gone(u):
 		step.To = state.Bury
 		if u.Forced && m.UUID != "" && m.State != state.MachineRequested {
 			step.Leftovers = []string{fmt.Sprintf("all that %v had: it was removed by force and nothing of it was undone", u.Name)}
 		}
 	case !u.Teardown:
 		step.To = state.Teardown
-		by = p.hindered(a, u)
 	default:
 		step.To = state.Bury
-		r := p.seen.Reports[u.Ref()]
-		step.Leftovers = r.Leftovers
-		if !r.TornDown || r.Generation < u.Turned {
-			by = &hindrance{agentOf(m), "it has not undone all that the unit has there", p.forceOf(u, m)}
-		}
-	}
-	if by != nil {
-		p.explain(Blocked{Subject: u.Name.String(), Holder: by.holder, Reason: by.reason, Command: by.command, Overdue: p.seen.overdue(u.Ref(), u.Since)})
-		return
+		step.Leftovers = p.seen.Reports[u.Ref()].Leftovers
 	}
 	p.emit(u.Cause, step, u.Ref().Key(), m.Ref().Key())
+}
+
+// gone reports whether nobody has to answer for a departing unit: it was never
+// anywhere, or is removed by force.
+func (p *problem) gone(u state.Unit) bool {
+	m := p.host(u)
+	return u.Forced || m.UUID == "" || m.State == state.MachineRequested
+}
+
+// obstructed returns who keeps a departing unit where it is, nil where it can
+// be taken a step further.
+func (p *problem) obstructed(a state.Application, u state.Unit) *hindrance {
+	switch {
+	case u.Life == model.Dead:
+		return p.mourner(u)
+	case p.gone(u):
+		return nil
+	case !u.Teardown:
+		return p.hindered(a, u)
+	}
+	if r := p.seen.Reports[u.Ref()]; !r.TornDown || r.Generation < u.Turned {
+		m := p.host(u)
+		return &hindrance{agentOf(m), "it has not undone all that the unit has there", p.forceOf(u, m)}
+	}
+	return nil
+}
+
+// leaving says what a departing unit waits for, and once it is overdue, that a
+// person must act and how.
+func (p *problem) leaving(u state.Unit) (why string, blocked bool) {
+	a, _ := p.Application(u.Ref().Application())
+	by := p.obstructed(a, u)
+	if by == nil {
+		return "it is leaving", false
+	}
+	why = fmt.Sprintf("it is leaving; held by %s: %s", by.holder, by.reason)
+	if !p.seen.overdue(u.Ref(), u.Since) {
+		return why, false
+	}
+	return why + "; to end it: " + by.command, true
 }
 
 // forceOf is the command that ends a unit's departure where nothing else does.
@@ -75,7 +107,7 @@ func (p *problem) forceOf(u state.Unit, m state.Machine) string {
 	if m.Fenced {
 		return fmt.Sprintf("gantry remove-unit %v --force", u.Name)
 	}
-	return fmt.Sprintf("gantry remove-unit %v --force, once machine %s is stopped for good and acknowledged lost", u.Name, m.Name)
+	return fmt.Sprintf("gantry remove-machine %s --force, once it is stopped for good, then gantry remove-unit %v --force", m.Name, u.Name)
 }
 
 // hindered returns who keeps a draining unit: a unit that is related to it and
@@ -119,8 +151,7 @@ func (p *problem) held(u, by state.Unit) *hindrance {
 func (p *problem) unsettled(v state.Unit, why string) *hindrance {
 	m := p.host(v)
 	if !p.reachable(v) {
-		return &hindrance{agentOf(m), fmt.Sprintf("it is not heard, and %v %s", v.Name, why),
-			fmt.Sprintf("gantry remove-unit %v --force, once machine %s is stopped for good and acknowledged lost", v.Name, m.Name)}
+		return &hindrance{agentOf(m), fmt.Sprintf("it is not heard, and %v %s", v.Name, why), p.forceOf(v, m)}
 	}
 	if status := p.seen.Reports[v.Ref()].Status; status.Message != "" {
 		why += ": " + status.Message

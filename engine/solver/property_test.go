@@ -116,6 +116,11 @@ func (h *history) steps() map[string]func() {
 				h.lost = true
 			}
 		},
+		"fall behind": func() {
+			if u, ok := unit(); ok {
+				h.late[u.Name] = rapid.IntRange(1, 6).Draw(h.t, "rounds")
+			}
+		},
 		"return": func() { h.dead, h.lost = map[state.MachineRef]bool{}, false },
 		"sicken": func() {
 			if u, ok := unit(); ok {

@@ -33,13 +33,14 @@ type world struct {
 	dirty    Dirty
 	changed  []state.Key                                 // by the last command; nil where it was refused
 	log      []state.Command                             // everything that was applied
+	late     map[model.UnitName]int                      // rounds for which a unit's agent does not get to it
 	dead     map[state.MachineRef]bool                   // machines whose agents do nothing
 	reaction func(effect.Intent, *effect.Report)         // what a unit does beside settling
 	watch    func(before, after state.State, solve bool) // sees every step
 }
 
 func newWorld(t failer) *world {
-	w := &world{t: t, s: state.Empty(), seen: NewObserved(epoch), dead: map[state.MachineRef]bool{}}
+	w := &world{t: t, s: state.Empty(), seen: NewObserved(epoch), late: map[model.UnitName]int{}, dead: map[state.MachineRef]bool{}}
 	w.do(state.AddModel{Model: testModel, UUID: "0123"})
 	for _, c := range testCharms() {
 		w.do(state.AddCharm{Model: testModel, Hash: "h1", Declared: c}, state.AddCharm{Model: testModel, Hash: "h2", Declared: c})
@@ -178,6 +179,10 @@ func (w *world) report(u state.Unit) bool {
 	intent, wanted := IntentOf(w.s, ref)
 	if !ok || !wanted || m.State != state.MachineReady || w.dead[m.Ref()] {
 		return false
+	}
+	if w.late[u.Name] > 0 {
+		w.late[u.Name]--
+		return true
 	}
 	r := effect.Report{
 		Unit: u.Name, Generation: intent.Generation, Hash: intent.Hash, Serial: intent.Live.Serial,

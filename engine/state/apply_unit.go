@@ -73,7 +73,7 @@ func (o RemoveUnits) apply(w *writer) error {
 			return fmt.Errorf("remove %v: it accompanies %v: remove that, or the relation: %w", name, u.Principal, model.ErrInvalid)
 		}
 		if o.Force && !w.beyondReach(u) {
-			return fmt.Errorf("remove %v by force: machine %s may still run it: stop it for good, then tell so with gantry remove-machine --acknowledge-lost %s: %w", name, u.Machine, u.Machine, model.ErrConflict)
+			return fmt.Errorf("remove %v by force: machine %s may still run it: stop it for good, then run gantry remove-machine %s --force: %w", name, u.Machine, u.Machine, model.ErrConflict)
 		}
 		w.departUnit(u, departure{o.DestroyStorage, o.Force})
 	}
