@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,10 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	case !related:
 		// A pool in front of nothing ends; else the database could never leave.
 		return p.b.Done(sdk.Blocked("no database: run gantry integrate %s:backend-database postgresql", in.Spec.Unit.Application))
+	case !asked && p.ending():
+		// The client takes its request back before it leaves, and leaves only
+		// once its pool has settled.
+		return p.b.Done(sdk.Active("its client leaves"))
 	case !asked:
 		p.b.Partial("no client yet")
 		return p.b.Done(sdk.Waiting("for the client to ask for a database"))
@@ -84,6 +89,11 @@ func (p pool) client() (effect.Relation, bool) {
 		}
 	}
 	return effect.Relation{}, false
+}
+
+// ending reports whether the relation to the principal is being removed.
+func (p pool) ending() bool {
+	return slices.ContainsFunc(sdk.Relations(p.in, "database"), func(r effect.Relation) bool { return r.Life != model.Alive })
 }
 
 // request passes on what the client asked for.
