@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
@@ -35,6 +36,11 @@ func (s *Service) status(st state.State, m model.ModelName) (operator.Status, er
 		Applications: []operator.Application{},
 		Machines:     s.machines(st, m),
 		Relations:    []operator.Relation{},
+	}
+	for _, l := range st.Leftovers(m) {
+		for _, item := range l.Items {
+			out.Model.Leftovers = append(out.Model.Leftovers, fmt.Sprintf("machine %s: %v left %s", l.Machine, l.Unit, item))
+		}
 	}
 	for _, a := range st.Applications(m) {
 		out.Applications = append(out.Applications, s.application(st, a))

@@ -23,8 +23,9 @@ type ModelStatus struct {
 	Index     uint64          `json:"index"`
 	Revision  uint64          `json:"revision"`
 	Converged bool            `json:"converged"`
-	Waiting   []string        `json:"waiting,omitempty"` // why not
-	Blocked   []string        `json:"blocked,omitempty"` // where a person must act
+	Waiting   []string        `json:"waiting,omitempty"`   // why not
+	Blocked   []string        `json:"blocked,omitempty"`   // where a person must act
+	Leftovers []string        `json:"leftovers,omitempty"` // what units that are gone left on machines that are there
 	Now       time.Time       `json:"now"`
 }
 

@@ -30,6 +30,9 @@ func prepare(t testing.TB) *install {
 	// /var/tmp is on a disk also where /tmp is not: overlays need a file system
 	// that takes them.
 	dir, err := os.MkdirTemp("/var/tmp", "gantry-e2e-")
+	if err == nil {
+		err = os.Chmod(dir, 0o711) // charms run as nobody below it
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

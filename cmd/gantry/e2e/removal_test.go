@@ -12,7 +12,7 @@ import (
 )
 
 // deadAgent stops an agent for good, as a wedged machine would: removal names
-// it as the holder, and goes on by force only, with a list of what was left.
+// it as the holder, and goes on only once the operator gives the machine up.
 func deadAgent(t *testing.T, in *install) {
 	w := in.model(t, "wedged")
 	w.gantry(t, "deploy", "beacon")
@@ -26,19 +26,25 @@ func deadAgent(t *testing.T, in *install) {
 		return nil
 	})
 	w.gantry(t, "remove-application", "beacon", "-y")
-	eventually(t, 3*time.Minute, "the holder is named with the command that ends it", func() error {
+	eventually(t, time.Minute, "the holder is named", func() error {
 		s := w.status(t).Model
 		said := strings.Join(append(s.Blocked, s.Waiting...), "\n")
-		if !strings.Contains(said, "beacon/0") || !strings.Contains(said, "--force") {
+		if !strings.Contains(said, "beacon/0") || !strings.Contains(said, "agent of machine "+m.name) {
 			return fmt.Errorf("status says %q", said)
 		}
 		return nil
 	})
-	r := w.in.patient(t, commandLimit, w.of("remove-application", "beacon", "-y", "--force", "--wait", "--timeout", "90s")...)
-	if left := r.out + r.err; !strings.Contains(left, "beacon/0") {
-		t.Errorf("force does not list what may be left of beacon/0:\n%s", left)
+	if r := in.run(time.Minute, w.of("remove-unit", "beacon/0", "-y", "--force")...); r.code == 0 || !strings.Contains(r.err, "remove-machine "+m.name+" --force") {
+		t.Errorf("force before the machine is given up: exit %d, want a refusal that names the command\n%s", r.code, r.err)
+	}
+	r := w.in.patient(t, commandLimit, w.of("remove-machine", m.name, "-y", "--force")...)
+	if said := r.out + r.err; !strings.Contains(said, "beacon/0") {
+		t.Errorf("force does not say that beacon/0 goes with the machine:\n%s", said)
 	}
 	w.gone(t, time.Minute)
+	if left := m.processes(); len(left) > 0 {
+		t.Errorf("%d processes of the machine are left: %v", len(left), left)
+	}
 	in.patient(t, commandLimit, "destroy-model", "wedged", "-y", "--wait", "--timeout", "90s")
 }
 

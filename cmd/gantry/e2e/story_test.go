@@ -41,7 +41,7 @@ func TestOneInstallFromUpToDown(t *testing.T) {
 		{"three members become five and three again without losing quorum", with(scale)},
 		{"a restore to a chosen second gives the exact count", with(restore)},
 		{"a leader change in the middle of a bootstrap founds no second cluster", func(t *testing.T) { interruptedBootstrap(t, in) }},
-		{"a dead agent is named as the holder, and force lists what was left", func(t *testing.T) { deadAgent(t, in) }},
+		{"a dead agent is named as the holder, and its machine can be given up", func(t *testing.T) { deadAgent(t, in) }},
 		{"removal leaves nothing", func(t *testing.T) { removal(t, in) }},
 	} {
 		t.Run(story.name, story.tell)
