@@ -188,7 +188,7 @@ func (r *root) lead(ctx context.Context) error {
 		return err
 	}
 	r.sessions.setTerm(ctx)
-	defer r.sessions.setTerm(nil)
+	defer r.sessions.endTerm()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.sessions.run(ctx) })
 	g.Go(func() error { return (&loop{node: r.node, live: r.live, log: r.Log}).run(ctx) })

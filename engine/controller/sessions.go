@@ -65,7 +65,7 @@ func (s *sessions) run(ctx context.Context) error {
 	}
 }
 
-// setTerm lets sessions begin until ctx ends; nil lets none.
+// setTerm lets sessions begin, that end with ctx.
 func (s *sessions) setTerm(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,6 +75,13 @@ func (s *sessions) setTerm(ctx context.Context) {
 	default:
 		close(s.led)
 	}
+}
+
+// endTerm lets no session begin.
+func (s *sessions) endTerm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.term = nil
 }
 
 // changed pokes the sessions whose units' intents, or operations, may differ.
