@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
 // checkApplied checks what must hold of every committed change: a life never
@@ -69,6 +70,18 @@ func (s *simulation) checkTurns(after state.State, k state.Key) {
 		if len(groups[name]) > limits[name] {
 			s.fail("turn %s of %s is held by %d, over its limit of %d", name, k.Application().Application, len(groups[name]), limits[name])
 		}
+	}
+}
+
+// checkTurn finds a disruption by a unit that does not hold the turn for it:
+// another may hold it by now. A teardown needs none.
+func (s *simulation) checkTurn(u *unitAgent, step effect.Step) {
+	if step.Turn == nil || u.state.Journal.TearingDown() {
+		return
+	}
+	t, _ := s.ctl.state.Turn(state.UnitRef{Model: Model, Unit: u.name}, step.Turn.Name)
+	if !t.Held {
+		s.fail("%v: %s without turn %s, which was taken from it", u.name, step.Name(), step.Turn.Name)
 	}
 }
 

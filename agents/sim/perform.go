@@ -33,6 +33,7 @@ func (u *unitAgent) perform(p unit.Perform, done func(error)) {
 		return
 	}
 	sim.after(sim.duration(s), u.guarded(func() {
+		sim.checkTurn(u, s)
 		result, err := u.effect(s)
 		sim.after(sim.between(0, 20*time.Millisecond), u.guarded(func() {
 			if err != nil {

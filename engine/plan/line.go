@@ -7,6 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
 )
@@ -22,7 +23,7 @@ func (u *unit) line(in effect.Intent, s effect.Step) operator.PlannedEffect {
 	if f := s.Effect.File; f != nil && !f.Dir && (s.Kind == effect.Write || s.Kind == effect.Remove) {
 		l.Diff = u.unified(in, s)
 	}
-	if u.guessed || !u.sure[u.ref.Unit] {
+	if in.Spec.Life != model.Dead && (u.guessed || !u.sure[u.ref.Unit]) { // a teardown follows from the journal alone
 		l.Certainty = operator.Expected
 	}
 	if unknown(s.Effect) {
