@@ -36,7 +36,7 @@ func (a *archive) strike(t *testing.T, what string, target time.Duration, do fun
 
 func postmasterKilled(t *testing.T, a *archive) {
 	a.strike(t, "postmaster killed", 6*time.Second, func(primary operator.Unit) {
-		machineOf(t, a.status(t), primary.Name.String()).one(t, "postmaster", isPostmaster).signal(t, syscall.SIGKILL)
+		machineOf(t, a.status(t), primary.Name.String()).postmaster(t).signal(t, syscall.SIGKILL)
 	})
 	a.healthy(t)
 }

@@ -107,11 +107,17 @@ func (p process) service() string {
 	return ""
 }
 
-// services are a machine's service processes, name to the identity of each.
+// services are a machine's service processes, name to the identity of each. A
+// process's own children count with it: PostgreSQL's are like the postmaster
+// until they name themselves.
 func (m machine) services() map[string]string {
+	all, of := m.processes(), map[int]string{}
+	for _, p := range all {
+		of[p.pid] = p.service()
+	}
 	found := map[string]string{}
-	for _, p := range m.processes() {
-		if name := p.service(); name != "" {
+	for _, p := range all {
+		if name := p.service(); name != "" && of[p.parent] != name {
 			found[name] = strings.TrimSpace(found[name] + " " + p.identity())
 		}
 	}
@@ -129,7 +135,12 @@ func (m machine) one(t testing.TB, what string, is func(process) bool) process {
 	return all[i]
 }
 
-func isPostmaster(p process) bool { return p.service() == "postgres" }
+// postmaster is the machine's, by its service's identity.
+func (m machine) postmaster(t testing.TB) process {
+	t.Helper()
+	identity := m.services()["postgres"]
+	return m.one(t, "postmaster", func(p process) bool { return p.identity() == identity })
+}
 
 func isAgent(p process) bool {
 	return filepath.Base(p.args[0]) == "gantry" && len(p.args) > 1 && p.args[1] == "agent"
