@@ -31,6 +31,9 @@ func newHistory(t *rapid.T) *history {
 	h := &history{world: newWorld(t), t: t, rolls: newRestarts(1), stages: map[model.UnitName]string{}}
 	h.rolls.rank["pg/0"] = 1
 	h.watch = h.check
+	if every := rapid.IntRange(1, 4).Draw(t, "agents that are late, one in"); every > 1 {
+		h.late = func(u model.UnitName, round int) bool { return (round+2*u.Number)%every == 0 }
+	}
 	h.reaction = func(i effect.Intent, r *effect.Report) {
 		if i.Spec.Unit.Application == "pg" {
 			h.rolls.react(i, r)
@@ -114,11 +117,6 @@ func (h *history) steps() map[string]func() {
 			if u, ok := unit(); ok && u.Machine != "" {
 				h.dead[state.MachineRef{Model: testModel, Machine: u.Machine}] = true
 				h.lost = true
-			}
-		},
-		"fall behind": func() {
-			if u, ok := unit(); ok {
-				h.late[u.Name] = rapid.IntRange(1, 6).Draw(h.t, "rounds")
 			}
 		},
 		"return": func() { h.dead, h.lost = map[state.MachineRef]bool{}, false },

@@ -31,16 +31,17 @@ type world struct {
 	s        state.State
 	seen     *Observed
 	dirty    Dirty
-	changed  []state.Key                                 // by the last command; nil where it was refused
-	log      []state.Command                             // everything that was applied
-	late     map[model.UnitName]int                      // rounds for which a unit's agent does not get to it
+	changed  []state.Key                            // by the last command; nil where it was refused
+	log      []state.Command                        // everything that was applied
+	late     func(u model.UnitName, round int) bool // whose agent does not get to it in a round
+	rounds   int
 	dead     map[state.MachineRef]bool                   // machines whose agents do nothing
 	reaction func(effect.Intent, *effect.Report)         // what a unit does beside settling
 	watch    func(before, after state.State, solve bool) // sees every step
 }
 
 func newWorld(t failer) *world {
-	w := &world{t: t, s: state.Empty(), seen: NewObserved(epoch), late: map[model.UnitName]int{}, dead: map[state.MachineRef]bool{}}
+	w := &world{t: t, s: state.Empty(), seen: NewObserved(epoch), dead: map[state.MachineRef]bool{}}
 	w.do(state.AddModel{Model: testModel, UUID: "0123"})
 	for _, c := range testCharms() {
 		w.do(state.AddCharm{Model: testModel, Hash: "h1", Declared: c}, state.AddCharm{Model: testModel, Hash: "h2", Declared: c})
@@ -145,6 +146,7 @@ func (w *world) solve() bool {
 
 // round solves, lets machines join and go, and lets every agent report.
 func (w *world) round() (busy bool) {
+	w.rounds++
 	busy = w.solve()
 	for _, m := range w.s.Machines(testModel) {
 		if w.dead[m.Ref()] {
@@ -180,14 +182,13 @@ func (w *world) report(u state.Unit) bool {
 	if !ok || !wanted || m.State != state.MachineReady || w.dead[m.Ref()] {
 		return false
 	}
-	if w.late[u.Name] > 0 {
-		w.late[u.Name]--
-		return true
-	}
 	r := effect.Report{
 		Unit: u.Name, Generation: intent.Generation, Hash: intent.Hash, Serial: intent.Live.Serial,
 		Settled: true, Answered: true, Status: model.Status{Level: model.Active},
 		TornDown: intent.Spec.Life == model.Dead,
+	}
+	if w.late != nil && w.late(u.Name, w.rounds) && w.seen.Reports[ref].Serial+w.seen.Reports[ref].Generation != r.Serial+r.Generation {
+		return true
 	}
 	if w.reaction != nil {
 		w.reaction(intent, &r)
