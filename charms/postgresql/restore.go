@@ -58,8 +58,10 @@ func (m *member) stoppedForRestore(o *effect.Order) bool {
 	}
 }
 
-// restore carries out the order's stage and says when this member has.
+// restore carries out the order's stage and says when this member has. What it
+// published stays, or it would not count as a member until it has begun.
 func (m *member) restore(o *effect.Order) model.Status {
+	m.publishMember()
 	switch o.Stage {
 	case stageVerify:
 		if ok, known := sdk.Fact[bool](m.in, m.verify(o)); known && ok {
@@ -76,7 +78,6 @@ func (m *member) restore(o *effect.Order) model.Status {
 	case stageFound:
 		m.found(o)
 	case stageJoin, stageCheck:
-		m.publishMember()
 		if m.running() {
 			m.b.Reached(o.Stage)
 		}
@@ -93,7 +94,6 @@ func (m *member) found(o *effect.Order) {
 		}
 		return
 	}
-	m.publishMember()
 	if !m.founds() || m.isPrimary() {
 		m.b.Reached(stageFound)
 	}
