@@ -58,45 +58,45 @@ func (m *member) stoppedForRestore(o *effect.Order) bool {
 	}
 }
 
-// restore carries out the order's stage and says when this member has. What it
-// published stays, or it would not count as a member until it has begun.
+// restore carries out the order's stage and says when this member has: it is
+// then active, for an order goes on only from members that have settled. What
+// it published stays, or it would not count as a member until it has begun.
 func (m *member) restore(o *effect.Order) model.Status {
 	m.publishMember()
+	if !m.reached(o) {
+		return sdk.Maintenance("restore %s: %s", o.ID, o.Stage)
+	}
+	m.b.Reached(o.Stage)
+	return sdk.Active("restore %s: %s is done", o.ID, o.Stage)
+}
+
+func (m *member) reached(o *effect.Order) bool {
 	switch o.Stage {
 	case stageVerify:
-		if ok, known := sdk.Fact[bool](m.in, m.verify(o)); known && ok {
-			m.b.Reached(stageVerify)
-		}
+		ok, known := sdk.Fact[bool](m.in, m.verify(o))
+		return known && ok
 	case stageStop:
-		if !m.known {
-			m.b.Reached(stageStop)
-		}
+		return !m.known
 	case stageWipe:
-		if m.volume.Incarnation == o.ID {
-			m.b.Reached(stageWipe)
-		}
+		return m.volume.Incarnation == o.ID
 	case stageFound:
-		m.found(o)
+		return m.found(o)
 	case stageJoin, stageCheck:
-		if m.running() {
-			m.b.Reached(o.Stage)
-		}
+		return m.running()
 	}
-	return sdk.Maintenance("restore %s: %s", o.ID, o.Stage)
+	return false
 }
 
 // found begins the order's epoch: the leader names itself, and the founder
 // restores the backup and is promoted.
-func (m *member) found(o *effect.Order) {
+func (m *member) found(o *effect.Order) (done bool) {
 	if !m.restored(o) {
 		if m.in.Live.Leader {
 			m.propose(epoch{Number: m.epoch.Number + 1, Founder: m.in.Spec.Unit, Incarnation: o.ID})
 		}
-		return
+		return false
 	}
-	if !m.founds() || m.isPrimary() {
-		m.b.Reached(stageFound)
-	}
+	return !m.founds() || m.isPrimary()
 }
 
 // verify is the probe that finds the backup which the order starts from.
