@@ -165,7 +165,8 @@ func (w *writing) live() effect.Live {
 	var live effect.Live
 	if l, ok := w.Lease(a.Ref()); ok {
 		w.saw(l.Stamp)
-		if live.Leader = l.Holder == w.unit.Name; live.Leader {
+		// One that leaves hands over, unless nobody is left to.
+		if live.Leader = l.Holder == w.unit.Name && (w.unit.Life == model.Alive || a.Planned == 0); live.Leader {
 			live.Token = l.Token
 		}
 	}

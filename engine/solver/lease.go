@@ -6,8 +6,8 @@ import (
 )
 
 // lease gives an application a leader, and another one only when the holder
-// leaves, has left, or its agent was silent for a full term: by then it has
-// stopped leading of itself.
+// knows that it leaves, has left, or its agent was silent for a full term: by
+// then it has stopped leading of itself.
 func (p *problem) lease(a state.Application, units []state.Unit) {
 	l, granted := p.Lease(a.Ref())
 	if granted && p.mayLead(l) {
@@ -24,5 +24,12 @@ func (p *problem) lease(a state.Application, units []state.Unit) {
 
 func (p *problem) mayLead(l state.Lease) bool {
 	u, ok := p.Unit(state.UnitRef{Model: l.Model, Unit: l.Holder})
-	return ok && u.Life == model.Alive && !p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine})
+	switch {
+	case !ok || p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine}):
+		return false
+	case u.Life == model.Alive:
+		return true
+	default: // its intent says so, but until it has that it leads
+		return u.Life == model.Dying && p.started(u) && p.seen.Reports[u.Ref()].Generation < u.Turned
+	}
 }

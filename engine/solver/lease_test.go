@@ -32,14 +32,31 @@ func TestALeaseMovesOnlyAfterAFullTermOfSilence(t *testing.T) {
 	}
 }
 
-func TestALeaseMovesAtOnceWhenItsHolderLeaves(t *testing.T) {
+func TestALeaseMovesOnceItsHolderKnowsThatItLeaves(t *testing.T) {
 	w := newWorld(t)
 	w.deploy("pg", "db", 3)
 	w.settle()
 	w.do(state.RemoveUnits{Model: testModel, Units: []model.UnitName{w.unit("pg/0").Name}})
 	w.solve()
+	if l, _ := w.s.Lease(app("pg")); l.Holder.String() != "pg/0" {
+		t.Errorf("leader %v while pg/0 may still lead", l.Holder)
+	}
+	if in, _ := IntentOf(w.s, unitRef(t, "pg/0")); in.Live.Leader {
+		t.Error("a unit that leaves is told to lead")
+	}
+	w.settle()
 	if l, _ := w.s.Lease(app("pg")); l.Holder.String() != "pg/1" {
 		t.Errorf("leader %v, want pg/1", l.Holder)
+	}
+}
+
+func TestTheLastUnitLeadsUntilItHasLeft(t *testing.T) {
+	w := newWorld(t)
+	w.deploy("pg", "db", 1)
+	w.settle()
+	w.do(state.RemoveApplication{Model: testModel, Application: "pg"})
+	if in, _ := IntentOf(w.s, unitRef(t, "pg/0")); !in.Live.Leader {
+		t.Error("nobody leads the application that leaves")
 	}
 }
 
