@@ -1,5 +1,7 @@
 package effect
 
+import "fmt"
+
 // task decides whether a task runs. Done under its key it never runs again,
 // unless its Yields are known to be false.
 func (d *differ) task(t Task) {
@@ -20,8 +22,13 @@ func (d *differ) task(t Task) {
 	case done:
 		step.Why = "its outcome no longer holds"
 	case t.Scope == ApplicationScope && claimed && receipt.State == ClaimOpen && receipt.Unit != d.seen.Spec.Unit:
-		d.obstruct(t.ID, false, "%s runs it under an open claim", receipt.Unit)
-		return
+		// Once that claim is overdue another is granted, if the task may simply
+		// run again; until then it is refused, so it is safe to ask.
+		if !t.Idempotent {
+			d.obstruct(t.ID, false, "%s runs it under an open claim", receipt.Unit)
+			return
+		}
+		step.Why = fmt.Sprintf("%s runs it, or did until its claim is overdue", receipt.Unit)
 	case journaled && held:
 		step.Kind, step.Disrupts, step.Turn, step.Why = Conclude, false, nil, "it was cut short, and its outcome holds"
 	case journaled && !t.Idempotent:
