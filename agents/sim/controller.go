@@ -50,8 +50,10 @@ func (c *controller) start() {
 // stop ends a term; agents notice.
 func (c *controller) stop() {
 	c.up = false
-	for _, uuid := range slices.Sorted(maps.Keys(c.sessions)) {
-		c.sessions[uuid].close()
+	for _, m := range c.sim.order {
+		if m.session != nil {
+			m.session.close()
+		}
 	}
 }
 

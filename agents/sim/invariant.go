@@ -66,7 +66,7 @@ func (s *simulation) checkTurns(after state.State, k state.Key) {
 			groups[name], limits[name] = map[string]bool{}, max(1, t.Ask.Limit)
 		}
 		limits[name] = min(limits[name], max(1, t.Ask.Limit))
-		groups[name][state.TurnGroup(t.Unit, t.Ask)] = true
+		groups[name][t.Group()] = true
 		if len(groups[name]) > limits[name] {
 			s.fail("turn %s of %s is held by %d, over its limit of %d", name, k.Application().Application, len(groups[name]), limits[name])
 		}
