@@ -16,9 +16,11 @@ var mutations = []struct {
 	old, new string
 }{
 	{"a lease moves while its holder is heard", "lease.go",
-		"&& !p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine})", "&& u.Name.Number > 0"},
+		"	case u.Life == model.Alive:\n		return true\n", "	case u.Life == model.Alive && u.Name.Number > 0:\n		return true\n"},
 	{"a lease stays with a holder that is not heard", "lease.go",
-		"&& !p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine})", ""},
+		"!ok || p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine})", "!ok"},
+	{"a lease moves before its holder knows that it leaves", "lease.go",
+		"return u.Life == model.Dying && p.started(u)", "return false && p.started(u)"},
 	{"a turn is granted before all have answered", "turn.go",
 		"ready := !failed && p.answered(units)", "ready := !failed"},
 	{"a turn is granted though a unit is unwell", "turn.go",

@@ -34,7 +34,7 @@ func (p *problem) turns(a state.Application, units []state.Unit) {
 	for _, t := range held {
 		if p.finished(t) {
 			p.emit(t.Cause, state.EndTurn{Model: t.Model, Unit: t.Unit, Turn: t.Ask.Name, Token: t.Token},
-				state.TurnKey(state.UnitRef{Model: t.Model, Unit: t.Unit}, t.Ask.Name))
+				state.UnitRef{Model: t.Model, Unit: t.Unit}.TurnKey(t.Ask.Name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
@@ -81,7 +81,7 @@ func (p *problem) grant(a state.Application, units []state.Unit, held []state.Tu
 	unwell := p.unwell(units)
 	ready := !failed && p.answered(units)
 	for _, x := range askers {
-		group := state.TurnGroup(x.unit.Name, x.ask)
+		group := state.Turn{Unit: x.unit.Name, Ask: x.ask}.Group()
 		if !holders[group] && len(holders) >= limit {
 			continue
 		}
@@ -99,7 +99,7 @@ func (p *problem) grant(a state.Application, units []state.Unit, held []state.Tu
 		ask := x.ask
 		ask.Limit = limit
 		p.emit(max(a.Cause, x.unit.Cause), state.GrantTurn{Model: a.Model, Unit: x.unit.Name, Ask: ask},
-			x.unit.Ref().Key(), state.TurnKey(x.unit.Ref(), ask.Name))
+			x.unit.Ref().Key(), x.unit.Ref().TurnKey(ask.Name))
 	}
 }
 
@@ -118,7 +118,7 @@ func limitOf(askers []asker) int {
 func (p *problem) holders(held []state.Turn, lowest effect.Turn) (groups map[string]bool, failed bool, rank int) {
 	groups, rank = map[string]bool{}, lowest.Rank
 	for _, t := range held {
-		groups[state.TurnGroup(t.Unit, t.Ask)] = true
+		groups[t.Group()] = true
 		r := p.seen.Reports[state.UnitRef{Model: t.Model, Unit: t.Unit}]
 		failed = failed || len(r.Flapping) > 0 || r.Status.Level == model.Blocked
 		if t.Ask.Name == lowest.Name {
@@ -144,7 +144,7 @@ func (s unitSet) groups(units []state.Unit, askers []asker) []string {
 				ask = x.ask
 			}
 		}
-		groups = append(groups, state.TurnGroup(u.Name, ask))
+		groups = append(groups, state.Turn{Unit: u.Name, Ask: ask}.Group())
 	}
 	return groups
 }

@@ -18,10 +18,10 @@ const (
 // answer is what a keyed command was told, for a retry of it.
 type answer struct {
 	Stamp
-	Key     string    `json:"key"`
-	Time    time.Time `json:"time"`
-	Result  Result    `json:"result,omitzero"`
-	Refused *Refusal  `json:"refused,omitempty"`
+	Key     string        `json:"key"`
+	Time    time.Time     `json:"time"`
+	Result  Result        `json:"result,omitzero"`
+	Refused *refusedError `json:"refused,omitempty"`
 }
 
 var answerSchema = &schema[answer]{
@@ -35,18 +35,18 @@ var answerSchema = &schema[answer]{
 
 func answerKey(key string) Key { return Key{answerTable, "", key} }
 
-// Refusal is the error of a refused command: its class and text are what a
+// refusedError is the error of a refused command: its class and text are what a
 // retry gets too.
-type Refusal struct {
+type refusedError struct {
 	Class string `json:"class"` // text of the model class
 	Text  string `json:"text"`
 }
 
 // Error implements error.
-func (r *Refusal) Error() string { return r.Text }
+func (r *refusedError) Error() string { return r.Text }
 
 // Unwrap returns the class.
-func (r *Refusal) Unwrap() error {
+func (r *refusedError) Unwrap() error {
 	for _, class := range []error{
 		model.ErrNotFound, model.ErrConflict, model.ErrInvalid, model.ErrDenied, model.ErrFrozen, model.ErrUnavailable,
 	} {
@@ -58,12 +58,12 @@ func (r *Refusal) Unwrap() error {
 }
 
 // refusal makes err what a retry can be told too.
-func refusal(err error) *Refusal {
-	var r *Refusal
+func refusal(err error) *refusedError {
+	var r *refusedError
 	if errors.As(err, &r) {
 		return r
 	}
-	r = &Refusal{Text: err.Error()}
+	r = &refusedError{Text: err.Error()}
 	if class := model.Class(err); class != nil {
 		r.Class = class.Error()
 	}
@@ -71,7 +71,7 @@ func refusal(err error) *Refusal {
 }
 
 // remember keeps the answer and drops those that are too old or too many.
-func (w *writer) remember(key string, result Result, refused *Refusal) {
+func (w *writer) remember(key string, result Result, refused *refusedError) {
 	if key == "" {
 		return
 	}

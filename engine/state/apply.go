@@ -13,7 +13,8 @@ const revisionsKept = 10000
 // Apply is one entry of the log: the only way to change state. The index
 // always advances, and time never goes back. A refused command changes nothing
 // else but that its answer is kept under its key, so that a retry is told the
-// same. The error of a refusal is a *Refusal.
+// same. The error of a
+// refusal wraps a class of model.
 func (s State) Apply(c Command) (State, Result, error) {
 	next, outcomes := s.ApplyBatch([]Command{c})
 	return next, outcomes[0].Result, outcomes[0].Err

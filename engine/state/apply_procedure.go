@@ -48,23 +48,14 @@ func (o GrantTurn) apply(w *writer) error {
 			if t.Unit == o.Unit {
 				return fmt.Errorf("%s: it holds it: %w", o.summary(), model.ErrConflict)
 			}
-			groups[TurnGroup(t.Unit, t.Ask)] = true
+			groups[t.Group()] = true
 		}
 	}
-	if !groups[TurnGroup(o.Unit, o.Ask)] && len(groups) >= max(1, o.Ask.Limit) {
+	if !groups[Turn{Unit: o.Unit, Ask: o.Ask}.Group()] && len(groups) >= max(1, o.Ask.Limit) {
 		return fmt.Errorf("%s: %d hold it and its limit is %d: %w", o.summary(), len(groups), max(1, o.Ask.Limit), model.ErrConflict)
 	}
 	put(w, &w.turns, Turn{Model: o.Model, Unit: o.Unit, Ask: o.Ask, Held: true, Token: w.head.Index, Since: w.head.Now})
 	return nil
-}
-
-// TurnGroup names what counts as one against a turn's limit: the group that
-// the unit named, or the unit itself.
-func TurnGroup(u model.UnitName, ask effect.Turn) string {
-	if ask.Group == "" {
-		return u.String()
-	}
-	return "group " + ask.Group
 }
 
 func (o EndTurn) summary() string { return fmt.Sprintf("end turn %s of %v", o.Turn, o.Unit) }

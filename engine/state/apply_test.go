@@ -186,9 +186,9 @@ func TestOnlyAnOperatorsChangeRaisesTheRevision(t *testing.T) {
 		t.Fatalf("revision %d recorded as %+v", s.Revision(), r)
 	}
 	i := slices.IndexFunc(r.Before, func(i Image) bool { return i.Key.Table == ApplicationTable })
-	was, err := DecodeImage[Application](r.Before[i])
-	if err != nil || was.Planned != 3 {
-		t.Errorf("pg was %+v, %v; want it with 3 units", was, err)
+	var was Application
+	if err := r.Before[i].Decode(&was); err != nil || was.Planned != 3 {
+		t.Errorf("pg was %+v; want it with 3 units", was)
 	}
 	if m, _ := s.Model("m"); m.Revision != at+1 {
 		t.Errorf("the model is at revision %d", m.Revision)

@@ -95,18 +95,3 @@ func (o RedeemToken) apply(w *writer) error {
 	put(w, &w.agents, Agent{Machine: o.Machine, Certificate: o.Certificate, Host: t.Host})
 	return nil
 }
-
-func (o RenewCertificate) summary() string { return "renew a certificate" }
-
-func (o RenewCertificate) apply(w *writer) error {
-	a, ok := w.Agent(o.Machine)
-	if !ok {
-		return fmt.Errorf("agent of machine %s: %w", o.Machine, model.ErrNotFound)
-	}
-	if err := plain("certificate", o.Certificate); err != nil {
-		return err
-	}
-	a.Certificate = o.Certificate
-	put(w, &w.agents, a)
-	return nil
-}

@@ -156,12 +156,12 @@ func imageOf[T any](k Key, was T, existed bool) Image {
 	return Image{Key: k, Row: must(encMode.Marshal(was))}
 }
 
-// DecodeImage reads a row of the type that the key's table has, as it was.
-func DecodeImage[T Model | Application | Machine | Relation](i Image) (row T, err error) {
-	if err := decMode.Unmarshal(i.Row, &row); err != nil {
-		return row, fmt.Errorf("read %v as it was: %w", i.Key, skewed(err))
+// Decode reads the row as it was into a pointer to the type of the key's table.
+func (i Image) Decode(row any) error {
+	if err := decMode.Unmarshal(i.Row, row); err != nil {
+		return fmt.Errorf("read %v as it was: %w", i.Key, skewed(err))
 	}
-	return row, nil
+	return nil
 }
 
 // EncodeCommands writes commands as one entry of a log.

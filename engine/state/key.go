@@ -101,8 +101,8 @@ func ModelKey(m model.ModelName) Key { return Key{ModelTable, m, string(m)} }
 // LeaseKey is the key of an application's leadership.
 func LeaseKey(r ApplicationRef) Key { return Key{LeaseTable, r.Model, string(r.Application)} }
 
-// TurnKey is the key of a unit's turn.
-func TurnKey(r UnitRef, turn string) Key {
+// TurnKey is the key of a turn of the unit.
+func (r UnitRef) TurnKey(turn string) Key {
 	return Key{TurnTable, r.Model, r.Unit.String() + ":" + turn}
 }
 

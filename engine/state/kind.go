@@ -45,7 +45,6 @@ var kinds = []opKind{
 	kind[SetAccess]("set-access", true),
 	kind[AddToken]("add-token", false),
 	kind[RedeemToken]("redeem-token", false),
-	kind[RenewCertificate]("renew-certificate", false),
 
 	kind[CreateSubordinate]("create-subordinate", false),
 	kind[AssignUnit]("assign-unit", false),

@@ -213,9 +213,3 @@ type RedeemToken struct {
 	Machine     string `json:"machine,omitempty"` // UUID of who joins; must be the token's where it names one
 	Certificate string `json:"certificate"`       // fingerprint
 }
-
-// RenewCertificate replaces the certificate of an agent that has joined.
-type RenewCertificate struct {
-	Machine     string `json:"machine"` // UUID
-	Certificate string `json:"certificate"`
-}

@@ -86,14 +86,24 @@ func Empty() State {
 
 // anyTable is what is done to every table alike.
 type anyTable interface {
-	fork()
-	commit()
-	encode(*encoder) error
-	decode(*decoder) error
+	transacted
+	coded
 	name() Table
 	len() int // of what is committed
 	dropModel(*writer, model.ModelName)
 	modifyIndex(Key) uint64
+}
+
+// transacted is what Apply begins and ends with.
+type transacted interface {
+	fork()
+	commit()
+}
+
+// coded is what a snapshot is made with.
+type coded interface {
+	encode(*encoder) error
+	decode(*decoder) error
 }
 
 // tables lists every table once, in the order of a snapshot.

@@ -21,12 +21,12 @@ type Turn struct {
 
 var turnSchema = &schema[Turn]{
 	table: TurnTable,
-	key:   func(t *Turn) Key { return TurnKey(UnitRef{t.Model, t.Unit}, t.Ask.Name) },
+	key:   func(t *Turn) Key { return UnitRef{t.Model, t.Unit}.TurnKey(t.Ask.Name) },
 	stamp: func(t *Turn) *Stamp { return &t.Stamp },
 }
 
 // Turn returns a unit's turn, held or released.
-func (s State) Turn(r UnitRef, name string) (Turn, bool) { return s.turns.find(TurnKey(r, name)) }
+func (s State) Turn(r UnitRef, name string) (Turn, bool) { return s.turns.find(r.TurnKey(name)) }
 
 // TurnsOf returns a unit's turns by name, released ones included.
 func (s State) TurnsOf(r UnitRef) []Turn {
@@ -36,4 +36,13 @@ func (s State) TurnsOf(r UnitRef) []Turn {
 // Turns returns the turns of an application's units, released ones included.
 func (s State) Turns(r ApplicationRef) []Turn {
 	return s.turns.under(radixKey(r.Model, string(r.Application)+"/"))
+}
+
+// Group names what counts as one against the turn's limit: the group that the
+// unit named, or the unit itself.
+func (t Turn) Group() string {
+	if t.Ask.Group == "" {
+		return t.Unit.String()
+	}
+	return "group " + t.Ask.Group
 }
