@@ -1,13 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
@@ -122,7 +126,8 @@ func (s *Service) StartOrder(ctx context.Context, r operator.StartOrder) (operat
 		return operator.OrderStarted{}, err
 	}
 	c, _ := st.CharmOf(app)
-	if _, ok := c.Declared.Order(r.Name); !ok {
+	declared, ok := c.Declared.Order(r.Name)
+	if !ok {
 		var known []string
 		for _, o := range c.Declared.Orders {
 			known = append(known, o.Name)
@@ -130,8 +135,32 @@ func (s *Service) StartOrder(ctx context.Context, r operator.StartOrder) (operat
 		return operator.OrderStarted{}, fmt.Errorf("charm %s has no order %q%s: %w", app.Charm, r.Name, model.DidYouMean(r.Name, known), model.ErrNotFound)
 	}
 	id := uuid.NewString()
-	result, err := s.change(ctx, who, r.Change, state.StartOrder{Model: r.Model, Application: r.Application, ID: id, Name: r.Name, Params: r.Params})
+	start := state.StartOrder{Model: r.Model, Application: r.Application, ID: id, Name: r.Name, Params: r.Params}
+	if declared.PointOfNoReturn != "" {
+		start.Warrants = s.warrants(st, app)
+	}
+	result, err := s.change(ctx, who, r.Change, start)
 	return operator.OrderStarted{Committed: committed(result), ID: id}, err
+}
+
+// warrants let go of the data that an application's units hold now, each by
+// its incarnation: whoever starts an order with a point of no return asks for
+// that. What is stamped later is not covered.
+func (s *Service) warrants(st state.State, a state.Application) (all []effect.Warrant) {
+	for _, u := range st.Units(a.Ref()) {
+		report, _ := s.c.Live.Report(u.Ref())
+		for id, fact := range report.Facts {
+			volume, ours := strings.CutPrefix(string(id), effect.VolumeFact)
+			incarnation, stamped := strings.CutPrefix(fact.Value, effect.VolumeStamped)
+			if w := (effect.Warrant{Volume: effect.ID(volume), Incarnation: incarnation}); ours && stamped && !slices.Contains(all, w) {
+				all = append(all, w)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b effect.Warrant) int {
+		return cmp.Or(cmp.Compare(a.Volume, b.Volume), cmp.Compare(a.Incarnation, b.Incarnation))
+	})
+	return all
 }
 
 // CancelOrder closes an order before its point of no return.
