@@ -37,7 +37,16 @@ const (
 // epoch's cluster, and holds no turn for that any more.
 func (m *member) joined() bool {
 	own := sdk.Published(m.in, m.peers.ID).Unit
-	return own["member"] == fmt.Sprint(m.epoch.Number) && !sdk.Granted(m.in, turnMembership)
+	return own["member"] == fmt.Sprint(m.epoch.Number) && !sdk.Granted(m.in, m.joinTurn())
+}
+
+// joinTurn is the turn of joining: within a restore it is the restore's own,
+// as all others wait until an order is closed.
+func (m *member) joinTurn() string {
+	if m.restoring() != nil {
+		return restoreOrder + "/" + turnMembership
+	}
+	return turnMembership
 }
 
 // join is the task after which a member that does not found may start: it has
@@ -51,7 +60,7 @@ func (m *member) join(after []effect.ID) effect.ID {
 	return m.b.Task(effect.Task{
 		ID: "task/join", Key: fmt.Sprint(m.epoch.Number),
 		Run:        effect.Exec{Call: callAdmit, Args: m.args("address", members[0].Address), User: m.user()},
-		Turn:       &effect.Turn{Name: turnMembership, Limit: 1, Rank: m.in.Spec.Unit.Number, Clear: m.memberCleared()},
+		Turn:       &effect.Turn{Name: m.joinTurn(), Limit: 1, Rank: m.in.Spec.Unit.Number, Clear: m.memberCleared()},
 		After:      after,
 		Idempotent: true,
 		Timeout:    time.Minute,
