@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
+	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
@@ -72,9 +73,9 @@ func (m *member) publishStart(bag map[string]string) {
 // settings changed that are read at start. Members hear of a change at their
 // own pace, so that the primary may be the first to ask for its restart.
 func (m *member) othersStarted() bool {
-	for _, p := range m.members() {
-		if p.Bag["started-with"] != m.settings.atStart() {
-			return false
+	for _, p := range sdk.Peers(m.in) {
+		if p.Life == model.Alive && p.Bag["started-with"] != m.settings.atStart() {
+			return false // or it has not said so
 		}
 	}
 	return true
