@@ -67,8 +67,13 @@ func TestAnApplicationTaskIsClaimedRunAndClosed(t *testing.T) {
 	}
 	theirs := ours
 	theirs.Unit.Number = 7
-	if a := only(t, founding([]effect.Receipt{theirs}, task)); a != nil {
-		t.Errorf("under another's claim: %+v", a)
+	if a, ok := only(t, founding([]effect.Receipt{theirs}, task)).(unit.OpenClaim); !ok || a.Claim.Token != 9 {
+		t.Errorf("under another's claim, its own is asked for, to be had once that is overdue: %+v", a)
+	}
+	once := task
+	once.Idempotent, once.Yields = false, map[effect.ProbeID]string{"found": "true"}
+	if a := only(t, founding([]effect.Receipt{theirs}, once)); a != nil {
+		t.Errorf("under another's claim of what is done at most once: %+v", a)
 	}
 	done := theirs
 	done.State = effect.ClaimDone
