@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/gantry-orchestrator/gantry/model"
@@ -81,7 +82,7 @@ func MakeVolume(v effect.Volume, warrants []effect.Warrant) error {
 	case effect.VolumeEmpty, effect.VolumeStamped + v.Incarnation:
 	default:
 		old := state[len(effect.VolumeStamped):]
-		if !Warranted(warrants, v.ID, old) {
+		if !warranted(warrants, v.ID, old) {
 			return fmt.Errorf("volume %s holds incarnation %s, not %s: only an order or --destroy-storage may replace it: %w", v.Path, old, v.Incarnation, model.ErrConflict)
 		}
 		if err := setAside(v.Path, old); err != nil {
@@ -145,7 +146,7 @@ func DestroyVolume(v effect.Volume, warrants []effect.Warrant) (left []string, e
 	if err != nil {
 		return nil, err
 	}
-	if incarnation == "" || !Warranted(warrants, v.ID, incarnation) {
+	if incarnation == "" || !warranted(warrants, v.ID, incarnation) {
 		return ReleaseVolume(v)
 	}
 	if err := os.RemoveAll(v.Path); err != nil {
@@ -162,12 +163,6 @@ func syncAbove(path string) error {
 	return err
 }
 
-// Warranted reports whether an incarnation of a volume may be destroyed.
-func Warranted(warrants []effect.Warrant, volume effect.ID, incarnation string) bool {
-	for _, w := range warrants {
-		if w.Volume == volume && (w.Incarnation == incarnation || w.Incarnation == "*") {
-			return true
-		}
-	}
-	return false
+func warranted(warrants []effect.Warrant, volume effect.ID, incarnation string) bool {
+	return slices.ContainsFunc(warrants, func(w effect.Warrant) bool { return w.Permits(volume, incarnation) })
 }

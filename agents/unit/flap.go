@@ -21,6 +21,7 @@ type Round struct {
 	At      time.Time   `json:"at"`
 	Desired string      `json:"desired"`           // hash
 	Changed []effect.ID `json:"changed,omitempty"` // effects that differ from the round before
+	Token   uint64      `json:"token,omitempty"`   // of leadership; 0 where the unit does not lead
 }
 
 // NextRound is the round that an answer begins, to be journaled before the
@@ -31,6 +32,9 @@ func (s State) NextRound(next effect.Desired) (r Round, ok bool) {
 		return Round{}, false
 	}
 	r = Round{At: s.Now, Desired: hash}
+	if live := s.Input().Live; live.Leader {
+		r.Token = live.Token
+	}
 	if s.Answer.For != "" {
 		r.Changed = Changed(s.Answer.Desired, next)
 	}
@@ -38,10 +42,15 @@ func (s State) NextRound(next effect.Desired) (r Round, ok bool) {
 }
 
 // Flapping names the effects that alternate; none where the rounds are no
-// flapping. Only rounds of one generation within FlapWindow are compared: a
-// failover a month returns to the earlier Desired too.
+// flapping. Only rounds of one generation and one leadership within FlapWindow
+// are compared: a failover a month, and a lease that moves, return to an
+// earlier Desired too.
 func Flapping(rounds []Round, now time.Time) []effect.ID {
-	recent := slices.DeleteFunc(slices.Clone(rounds), func(r Round) bool { return now.Sub(r.At) > FlapWindow })
+	begin := len(rounds)
+	for begin > 0 && rounds[begin-1].Token == rounds[len(rounds)-1].Token {
+		begin--
+	}
+	recent := slices.DeleteFunc(slices.Clone(rounds[begin:]), func(r Round) bool { return now.Sub(r.At) > FlapWindow })
 	seen, returns := map[string]bool{}, map[string]int{}
 	flapping := len(recent) >= FlapRounds
 	for _, r := range recent {

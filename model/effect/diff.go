@@ -129,7 +129,5 @@ func (d *differ) file(f File) {
 }
 
 func (d *differ) warranted(id ID, incarnation string) bool {
-	return slices.ContainsFunc(d.seen.Live.Warrants, func(w Warrant) bool {
-		return w.Volume == id && (w.Incarnation == incarnation || w.Incarnation == "*")
-	})
+	return slices.ContainsFunc(d.seen.Live.Warrants, func(w Warrant) bool { return w.Permits(id, incarnation) })
 }

@@ -134,6 +134,11 @@ type Warrant struct {
 	Incarnation string `json:"incarnation"` // that which may go; "*" for any, by --destroy-storage
 }
 
+// Permits reports whether the warrant is for that incarnation of the volume.
+func (w Warrant) Permits(volume ID, incarnation string) bool {
+	return (w.Volume == volume || w.Volume == "*") && (w.Incarnation == incarnation || w.Incarnation == "*")
+}
+
 // Hash identifies a spec: SHA-256 of its JSON, in hex.
 func (s Spec) Hash() string { return hashOf(s) }
 
