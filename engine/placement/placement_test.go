@@ -62,8 +62,10 @@ func TestPlace(t *testing.T) {
 	none := model.Constraints{}
 	machine := func(c model.Constraints) state.Op { return state.AddMachine{Model: m, Constraints: c} }
 	joined := func(name string, cores int, arch string) state.Op {
-		return state.MachineJoined{Model: m, Machine: model.MachineName(name), Address: "10.0.0.1",
-			Hardware: state.Hardware{Cores: cores, MemMiB: 8192, DiskMiB: 9999, Arch: arch}}
+		return state.MachineJoined{
+			Model: m, Machine: model.MachineName(name), Address: "10.0.0.1",
+			Hardware: state.Hardware{Cores: cores, MemMiB: 8192, DiskMiB: 9999, Arch: arch},
+		}
 	}
 	for _, test := range []struct {
 		rule string
@@ -81,14 +83,26 @@ func TestPlace(t *testing.T) {
 		{"a machine that one was sent to is not free for others", []state.Op{machine(none), deploy("a", 1, none), deploy("b", 1, none, "0")}, "a/0=+1 b/0=0"},
 		{"a unit goes beside a unit that is planned with it", []state.Op{deploy("a", 1, none, "b/1"), deploy("b", 2, none)}, "a/0=+2 b/0=+1 b/1=+2"},
 		{"units beside an application spread over its machines", []state.Op{deploy("a", 4, none, "b", "b", "b", "b"), deploy("b", 2, none)}, "a/0=+1 a/1=+2 a/2=+1 a/3=+2 b/0=+1 b/1=+2"},
-		{"two that want to be beside each other are refused", []state.Op{deploy("a", 1, none, "b/0"), deploy("b", 1, none, "a/0")},
-			"a/0=!b/0, which it is to be placed beside, has no machine b/0=!a/0, which it is to be placed beside, has no machine"},
-		{"beside an application that is not there is refused", []state.Op{deploy("a", 1, none, "nobody")},
-			"a/0=!application nobody has no unit to be placed beside: add one, or place the unit elsewhere"},
-		{"a machine of another architecture is refused", []state.Op{machine(none), joined("0", 4, "arm64"), deploy("a", 1, model.Constraints{Arch: "amd64"}, "0")},
-			"a/0=!machine 0 is arm64 and a wants amd64: change its constraints or its placement"},
-		{"a machine that leaves is refused", []state.Op{machine(none), deploy("a", 1, none, "0"), state.RemoveMachine{Model: m, Machine: "0"}},
-			"a/0=!machine 0 is being removed: remove the unit and add it elsewhere"},
+		{
+			"two that want to be beside each other are refused",
+			[]state.Op{deploy("a", 1, none, "b/0"), deploy("b", 1, none, "a/0")},
+			"a/0=!b/0, which it is to be placed beside, has no machine b/0=!a/0, which it is to be placed beside, has no machine",
+		},
+		{
+			"beside an application that is not there is refused",
+			[]state.Op{deploy("a", 1, none, "nobody")},
+			"a/0=!application nobody has no unit to be placed beside: add one, or place the unit elsewhere",
+		},
+		{
+			"a machine of another architecture is refused",
+			[]state.Op{machine(none), joined("0", 4, "arm64"), deploy("a", 1, model.Constraints{Arch: "amd64"}, "0")},
+			"a/0=!machine 0 is arm64 and a wants amd64: change its constraints or its placement",
+		},
+		{
+			"a machine that leaves is refused",
+			[]state.Op{machine(none), deploy("a", 1, none, "0"), state.RemoveMachine{Model: m, Machine: "0"}},
+			"a/0=!machine 0 is being removed: remove the unit and add it elsewhere",
+		},
 		{"what is placed is left alone", []state.Op{deploy("a", 2, none), state.RequestMachine{Model: m, Units: []model.UnitName{{Application: "a"}}}}, "a/1=+1"},
 	} {
 		t.Run(test.rule, func(t *testing.T) {

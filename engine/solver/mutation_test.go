@@ -15,38 +15,70 @@ var mutations = []struct {
 	file     string // from this folder
 	old, new string
 }{
-	{"a lease moves while its holder is heard", "lease.go",
-		"	case u.Life == model.Alive:\n		return true\n", "	case u.Life == model.Alive && u.Name.Number > 0:\n		return true\n"},
-	{"a lease stays with a holder that is not heard", "lease.go",
-		"!ok || p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine})", "!ok"},
-	{"a lease moves before its holder knows that it leaves", "lease.go",
-		"return u.Life == model.Dying && p.started(u)", "return false && p.started(u)"},
-	{"a turn is granted before all have answered", "turn.go",
-		"ready := !failed && p.answered(units)", "ready := !failed"},
-	{"a turn is granted though a unit is unwell", "turn.go",
-		"len(disrupted) > limit {", "len(disrupted) > limit+1 {"},
-	{"a unit is torn down before others know", "departure.go",
-		"if !p.settledSince(v, u.Turned) {", "if !p.settledSince(v, 0) {"},
-	{"a tombstone goes before others saw it", "departure.go",
-		"p.started(v) && !p.settledSince(v, u.Turned)", "p.started(v) && !p.settledSince(v, 0)"},
-	{"a generation forgets the machines of remote units", "intent.go",
-		"			w.saw(m.Stamp)\n			other.Address", "			other.Address"},
-	{"a bag does not reach the other end", "affected.go",
-		"case state.RelationTable, state.BagTable:", "case state.RelationTable:"},
-	{"a serial forgets the lease", "intent.go",
-		"		w.saw(l.Stamp)\n", ""},
-	{"an order goes on before all saw its stage", "order.go",
-		"r.Serial < o.ModifyIndex || r.Reached != o.StageName()", "r.Reached == \"\""},
-	{"a principal that has its subordinate is given another", "subordinate.go",
-		"if sub.Name.Application == by {", "if sub.Name.Application != by {"},
-	{"a machine with units on it counts as vacant", "../state/machine.go",
-		"if m.Used || m.Life != model.Alive {", "if m.Life != model.Alive {"},
-	{"a forgotten unit does not raise the generation of those that saw it", "../state/apply_advance.go",
-		"w.renewAround(u.Ref().Application())", ""},
-	{"a refused command leaves its first steps behind", "../state/writer.go",
-		"		w.undo[i]()\n", "		_ = w.undo[i]\n"},
-	{"an index misses rows that a snapshot brought back", "../state/table.go",
-		"t.by[i].txn().Insert(append(key, at...), at)", "if t.rows.done.Len() > 0 {\n\t\t\tt.by[i].txn().Insert(append(key, at...), at)\n\t\t}"},
+	{
+		"a lease moves while its holder is heard", "lease.go",
+		"	case u.Life == model.Alive:\n		return true\n", "	case u.Life == model.Alive && u.Name.Number > 0:\n		return true\n",
+	},
+	{
+		"a lease stays with a holder that is not heard", "lease.go",
+		"!ok || p.seen.Silent(state.MachineRef{Model: u.Model, Machine: u.Machine})", "!ok",
+	},
+	{
+		"a lease moves before its holder knows that it leaves", "lease.go",
+		"return u.Life == model.Dying && p.started(u)", "return false && p.started(u)",
+	},
+	{
+		"a turn is granted before all have answered", "turn.go",
+		"ready := !failed && p.answered(units)", "ready := !failed",
+	},
+	{
+		"a turn is granted though a unit is unwell", "turn.go",
+		"len(disrupted) > limit {", "len(disrupted) > limit+1 {",
+	},
+	{
+		"a unit is torn down before others know", "departure.go",
+		"if !p.settledSince(v, u.Turned) {", "if !p.settledSince(v, 0) {",
+	},
+	{
+		"a tombstone goes before others saw it", "departure.go",
+		"p.started(v) && !p.settledSince(v, u.Turned)", "p.started(v) && !p.settledSince(v, 0)",
+	},
+	{
+		"a generation forgets the machines of remote units", "intent.go",
+		"			w.saw(m.Stamp)\n			other.Address", "			other.Address",
+	},
+	{
+		"a bag does not reach the other end", "affected.go",
+		"case state.RelationTable, state.BagTable:", "case state.RelationTable:",
+	},
+	{
+		"a serial forgets the lease", "intent.go",
+		"		w.saw(l.Stamp)\n", "",
+	},
+	{
+		"an order goes on before all saw its stage", "order.go",
+		"r.Serial < o.ModifyIndex || r.Reached != o.StageName()", "r.Reached == \"\"",
+	},
+	{
+		"a principal that has its subordinate is given another", "subordinate.go",
+		"if sub.Name.Application == by {", "if sub.Name.Application != by {",
+	},
+	{
+		"a machine with units on it counts as vacant", "../state/machine.go",
+		"if m.Used || m.Life != model.Alive {", "if m.Life != model.Alive {",
+	},
+	{
+		"a forgotten unit does not raise the generation of those that saw it", "../state/apply_advance.go",
+		"w.renewAround(u.Ref().Application())", "",
+	},
+	{
+		"a refused command leaves its first steps behind", "../state/writer.go",
+		"		w.undo[i]()\n", "		_ = w.undo[i]\n",
+	},
+	{
+		"an index misses rows that a snapshot brought back", "../state/table.go",
+		"t.by[i].txn().Insert(append(key, at...), at)", "if t.rows.done.Len() > 0 {\n\t\t\tt.by[i].txn().Insert(append(key, at...), at)\n\t\t}",
+	},
 }
 
 func TestThePropertiesCatchEveryPlantedMutation(t *testing.T) {

@@ -231,8 +231,10 @@ func TestForgettingAUnitBringsUpItsMachine(t *testing.T) {
 	w.settle()
 	u := w.unit("pg/0")
 	for _, to := range []state.Advance{
-		{Subject: u.Ref().Key(), To: state.Drain}, {Subject: u.Ref().Key(), To: state.Teardown},
-		{Subject: u.Ref().Key(), To: state.Bury}, {Subject: u.Ref().Key(), To: state.Forget},
+		{Subject: u.Ref().Key(), To: state.Drain},
+		{Subject: u.Ref().Key(), To: state.Teardown},
+		{Subject: u.Ref().Key(), To: state.Bury},
+		{Subject: u.Ref().Key(), To: state.Forget},
 	} {
 		if _, err := w.apply(state.Command{Origin: state.Solver, Author: "solver", Ops: []state.Op{to}}); err != nil {
 			t.Fatal(err)

@@ -149,8 +149,10 @@ func TestTheFirstSecretOfANameWinsAndLaterOnesGrantOnly(t *testing.T) {
 	s := must1(t, base(t), relate())
 	relation := s.Relations(ApplicationRef{"m", "tm"})[0].ID
 	put := func(id string, grants ...model.RelationID) PutSecret {
-		return PutSecret{Model: "m", Unit: ref("pg/0").Unit, Token: token(t, s), ID: id, Name: "password", Scope: effect.ApplicationScope,
-			Fields: []string{"value"}, Sealed: []byte(id), Grants: grants}
+		return PutSecret{
+			Model: "m", Unit: ref("pg/0").Unit, Token: token(t, s), ID: id, Name: "password", Scope: effect.ApplicationScope,
+			Fields: []string{"value"}, Sealed: []byte(id), Grants: grants,
+		}
 	}
 	s = must1(t, s, put("secret:1"))
 	s, r, err := s.Apply(command(Agents, put("secret:2", relation)))

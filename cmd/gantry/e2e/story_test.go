@@ -28,7 +28,7 @@ func TestOneInstallFromUpToDown(t *testing.T) {
 		tell func(*testing.T)
 	}{
 		{"a trivial charm passes through every seam in seconds", func(t *testing.T) { trivialCharm(t, in) }},
-		{"a bundle converges and every packet is archived once", with((func(t *testing.T, a *archive) { a.healthy(t) }))},
+		{"a bundle converges and every packet is archived once", with(func(t *testing.T, a *archive) { a.healthy(t) })},
 		{"a second apply changes nothing and touches no host", with(secondApply)},
 		{"a killed postmaster loses no packet", with(postmasterKilled)},
 		{"a switchover loses no packet", with(switchover)},
