@@ -142,7 +142,8 @@ func retreat(dir string) error {
 	return writeControl(leaf, "cgroup.procs", "0")
 }
 
-// parseHierarchies reads /proc/self/mountinfo as proc(5) describes it.
+// parseHierarchies reads /proc/self/mountinfo as proc(5) describes it. Of two
+// mounts at one place the later hides the earlier.
 func parseHierarchies(mountinfo string) []hierarchy {
 	var out []hierarchy
 	for line := range strings.Lines(mountinfo) {
@@ -151,6 +152,7 @@ func parseHierarchies(mountinfo string) []hierarchy {
 		if !ok || len(f) < 5 || len(g) < 3 {
 			continue
 		}
+		out = slices.DeleteFunc(out, func(h hierarchy) bool { return h.mount == f[4] })
 		switch g[0] {
 		case "cgroup2":
 			out = append(out, hierarchy{mount: f[4], root: f[3], v2: true})

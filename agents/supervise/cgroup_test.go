@@ -29,6 +29,13 @@ func TestHierarchiesAreReadFromTheMounts(t *testing.T) {
 	}
 }
 
+func TestAMountHidesTheOneBelowIt(t *testing.T) {
+	got := parseHierarchies("30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n40 20 0:26 /test /sys/fs/cgroup rw - cgroup2 cgroup rw\n")
+	if want := []hierarchy{{mount: "/sys/fs/cgroup", root: "/test", v2: true}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestParentGroupCountsFromTheMountOrFromTheSupervisor(t *testing.T) {
 	own := parseOwn("5:cpu,cpuacct:/user\n4:memory:/user/1\n3:freezer:/docker/x/y\n0::/machine/supervisor\n")
 	h := parseHierarchies(hybridMounts)
