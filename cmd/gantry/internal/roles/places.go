@@ -40,12 +40,15 @@ func DefaultPlaces(getenv func(string) string) Places {
 	return Places{State: state, Run: run, Log: filepath.Join(state, "log"), Cache: filepath.Join(or("XDG_CACHE_HOME", ".cache"), "gantry")}
 }
 
-// At are the places of an install that keeps all but its cache below one
-// directory.
+// At are the places of the install that keeps its state in a directory: p
+// itself, or one that keeps all but its cache below.
 func (p Places) At(dir string) (Places, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return p, fmt.Errorf("state directory %q: %w", dir, err)
+	}
+	if abs == p.State {
+		return p, nil
 	}
 	return Places{State: abs, Run: filepath.Join(abs, "run"), Log: filepath.Join(abs, "log"), Cache: p.Cache}, nil
 }
