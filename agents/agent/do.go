@@ -57,7 +57,7 @@ func (u *unitLoop) ask(ctx context.Context, in effect.Input, confirmed []string)
 	if err != nil {
 		return u.unanswered(ctx, err)
 	}
-	seen, err := u.look(ctx, want)
+	seen, began, err := u.look(ctx, want)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (u *unitLoop) ask(ctx context.Context, in effect.Input, confirmed []string)
 		}
 		err := u.round(answer)
 		u.state.Answer = answer
-		u.take(seen)
+		u.take(seen, began)
 		u.setProbes(ctx, want.Probes)
 		return err
 	})

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"github.com/gantry-orchestrator/gantry/agents/perform"
@@ -12,24 +13,25 @@ import (
 
 // look looks at what is on the host of what is wanted or applied, services
 // excepted, of which the supervisor tells.
-func (u *unitLoop) look(ctx context.Context, want effect.Desired) (unit.Observed, error) {
+func (u *unitLoop) look(ctx context.Context, want effect.Desired) (seen unit.Observed, began int, err error) {
 	effects := want.Effects()
-	err := u.call(ctx, func() error {
+	err = u.call(ctx, func() error {
+		began = u.steps
 		for _, a := range u.state.Journal.Applied {
 			effects = append(effects, a.Effect)
 		}
 		return nil
 	})
 	if err != nil {
-		return unit.Observed{}, err
+		return seen, began, err
 	}
-	seen := unit.Observed{Packages: map[string]string{}, Files: map[effect.ID]string{}, Volumes: map[effect.ID]string{}}
+	seen = unit.Observed{Packages: map[string]string{}, Files: map[effect.ID]string{}, Volumes: map[effect.ID]string{}}
 	for _, e := range slices.Backward(effects) { // what is wanted says more than what was
 		if err := u.lookAt(ctx, e, &seen); err != nil {
-			return seen, err
+			return seen, began, err
 		}
 	}
-	return seen, nil
+	return seen, began, nil
 }
 
 func (u *unitLoop) lookAt(ctx context.Context, e effect.Effect, seen *unit.Observed) (err error) {
@@ -48,10 +50,32 @@ func (u *unitLoop) lookAt(ctx context.Context, e effect.Effect, seen *unit.Obser
 	return err
 }
 
-// take takes what was seen into the state.
-func (u *unitLoop) take(seen unit.Observed) {
-	u.state.Observed.Packages, u.state.Observed.Files, u.state.Observed.Volumes = seen.Packages, seen.Files, seen.Volumes
-	u.state.Observed.Ready = true
+// take takes what was seen into the state. Of a look during which a step ended
+// only what was not known counts: the rest may be as it was before the step,
+// and whoever did that looks again.
+func (u *unitLoop) take(seen unit.Observed, began int) {
+	o := &u.state.Observed
+	if !o.Ready || u.steps == began {
+		o.Packages, o.Files, o.Volumes = seen.Packages, seen.Files, seen.Volumes
+		o.Ready = true
+		return
+	}
+	maps.Copy(seen.Files, o.Files)
+	maps.Copy(seen.Volumes, o.Volumes)
+	maps.Copy(seen.Packages, o.Packages)
+	o.Files, o.Volumes, o.Packages = seen.Files, seen.Volumes, seen.Packages
+}
+
+// made takes what a step made as seen, until the host is looked at again.
+func (u *unitLoop) made(ended unit.Ended) {
+	o, s := &u.state.Observed, ended.Step
+	switch {
+	case !o.Ready:
+	case s.Effect.Volume != nil && (s.Kind == effect.Stamp || s.Kind == effect.Wipe):
+		o.Volumes[s.ID] = effect.VolumeStamped + s.Effect.Volume.Incarnation
+	case s.Effect.File != nil && ended.Digest != "":
+		o.Files[s.ID] = ended.Digest
+	}
 }
 
 // watchHost looks at the host without a cause: at the start, and for drift.
@@ -61,14 +85,14 @@ func (u *unitLoop) watchHost(ctx context.Context) {
 		if u.waitForServices(ctx) != nil {
 			return nil
 		}
-		seen, err := u.look(ctx, want)
+		seen, began, err := u.look(ctx, want)
 		if err != nil {
 			if ctx.Err() == nil {
 				u.log.Warn("cannot look at the host", slog.Any("error", err))
 			}
 			return nil
 		}
-		u.post(func() { u.take(seen) })
+		u.post(func() { u.take(seen, began) })
 		return nil
 	})
 }

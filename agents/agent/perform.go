@@ -38,17 +38,18 @@ func (u *unitLoop) perform(ctx context.Context, p unit.Perform) error {
 				u.refresh(id, unit.Reading{Value: value})
 			}
 		}
+		u.made(ended)
 		return u.record(unit.Entry{Done: &ended})
 	})
 	if err != nil {
 		return err
 	}
-	seen, err := u.look(ctx, want)
+	seen, looked, err := u.look(ctx, want)
 	if err != nil {
 		return err
 	}
 	return u.call(ctx, func() error {
-		u.take(seen)
+		u.take(seen, looked)
 		u.wakeProbes()
 		return nil
 	})
