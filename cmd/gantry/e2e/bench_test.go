@@ -176,7 +176,7 @@ func BenchmarkBundleAgainstScript(b *testing.B) {
 // layers are the directories below a machine's disk, the uppermost first.
 func (in *install) layers(b *testing.B, m machine) []string {
 	b.Helper()
-	text, err := os.ReadFile(m.files(b) + "/../mounts")
+	text, err := os.ReadFile(filepath.Dir(m.files(b)) + "/mounts")
 	if err != nil {
 		b.Fatal(err)
 	}
