@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,27 +42,27 @@ func TestAnOlderIntentCountsOnlyFromALeaderWithAQuorum(t *testing.T) {
 
 func TestLeadershipEndsWithoutEchoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		leads := false
+		var leads atomic.Bool
 		m := newMachine(t, func(in effect.Input) effect.Desired {
-			leads = in.Live.Leader
+			leads.Store(in.Live.Leader)
 			return webCharm(in)
 		})
 		m.start()
 		m.controller.set(web, configure("x", 80))
 		m.controller.set(web, func(_ *effect.Spec, l *effect.Live) { l.Leader, l.Token = true, 5 })
 		m.settle(web)
-		if !leads {
+		if !leads.Load() {
 			t.Fatal("the leader does not lead")
 		}
 		m.controller.leave()
 		time.Sleep(effect.LeaseTerm - effect.LeaseMargin - effect.BeatInterval - 100*time.Millisecond)
 		synctest.Wait()
-		if !leads {
+		if !leads.Load() {
 			t.Error("leadership ended early")
 		}
 		time.Sleep(effect.BeatInterval + 200*time.Millisecond)
 		synctest.Wait()
-		if leads {
+		if leads.Load() {
 			t.Error("leadership outlives its term")
 		}
 	})
