@@ -133,6 +133,10 @@ func (v view) departing() model.Status {
 	return model.Status{Level: model.Maintenance, Message: "being torn down"}
 }
 
+// askTries is how often in a row a charm may fail to answer before a person
+// must act.
+const askTries = 3
+
 // trouble is what the agent has to say, the most pressing level first.
 func (v view) trouble() []model.Status {
 	var all []model.Status
@@ -143,7 +147,11 @@ func (v view) trouble() []model.Status {
 		add(model.Blocked, "flapping: %s; disruptive changes wait for a new configuration", joinIDs(ids))
 	}
 	if v.Answer.Failed != "" {
-		add(model.Blocked, "the charm did not answer: %s", v.Answer.Failed)
+		level := model.Waiting // it may only have been late, or its process may have died under another's question
+		if v.Failures[Ask{}.Key()].Times >= askTries {
+			level = model.Blocked
+		}
+		add(level, "the charm did not answer: %s", v.Answer.Failed)
 	}
 	for _, key := range sortedKeys(v.Failures) {
 		if v.outdated(key) {

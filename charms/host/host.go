@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -34,6 +35,10 @@ type Host struct {
 	cfg     Config
 	confine confinement
 
+	// asking holds one place for each question under way: a question's second
+	// counts from when it is asked, not from when it began to queue.
+	asking chan struct{}
+
 	mu     sync.Mutex
 	pool   map[effect.Charm]*slot
 	closed bool
@@ -48,7 +53,7 @@ func New(cfg Config) (*Host, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make the directory for charms' sockets: %w", err)
 	}
-	h := &Host{cfg: cfg, confine: detect(), pool: map[effect.Charm]*slot{}}
+	h := &Host{cfg: cfg, confine: detect(), pool: map[effect.Charm]*slot{}, asking: make(chan struct{}, 4*runtime.NumCPU())}
 	if lacks := h.confine.lacks(); len(lacks) > 0 {
 		cfg.Log.Warn("charms are not fully confined here", "lacks", lacks)
 	}
@@ -75,6 +80,12 @@ func (h *Host) reconcile(ctx context.Context, c effect.Charm, in effect.Input) (
 	s, err := h.slot(c)
 	if err != nil {
 		return effect.Desired{}, err
+	}
+	select {
+	case h.asking <- struct{}{}:
+		defer func() { <-h.asking }()
+	case <-ctx.Done():
+		return effect.Desired{}, ctx.Err()
 	}
 	var want effect.Desired
 	for range 2 {
