@@ -64,10 +64,16 @@ func (p Places) supervisor() string     { return filepath.Join(p.State, "supervi
 func (p Places) socket() string         { return filepath.Join(p.Run, "supervisor", "socket") }
 func (p Places) log(role string) string { return filepath.Join(p.Log, role+".log") }
 
-// make makes the directories; what an install holds is its owner's alone.
+// make makes the directories. What an install holds is its owner's alone, but
+// charms run as nobody and must pass through to their sockets.
 func (p Places) make() error {
 	for dir, mode := range map[string]fs.FileMode{p.State: 0o711, p.Run: 0o711, p.Log: 0o750, p.Cache: 0o755} {
 		if err := os.MkdirAll(dir, mode); err != nil {
+			return fmt.Errorf("make the places of this install: %w", err)
+		}
+	}
+	for _, dir := range []string{p.State, p.Run} {
+		if err := os.Chmod(dir, 0o711); err != nil {
 			return fmt.Errorf("make the places of this install: %w", err)
 		}
 	}

@@ -1,6 +1,10 @@
 package roles
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 func TestTheDefaultStateDirectoryNamesTheDefaultPlaces(t *testing.T) {
 	p := Places{State: "/var/lib/gantry", Run: "/run/gantry", Log: "/var/log/gantry", Cache: "/var/cache/gantry"}
@@ -11,5 +15,21 @@ func TestTheDefaultStateDirectoryNamesTheDefaultPlaces(t *testing.T) {
 	other, err := p.At("/srv/other")
 	if want := (Places{State: "/srv/other", Run: "/srv/other/run", Log: "/srv/other/log", Cache: p.Cache}); err != nil || other != want {
 		t.Errorf("At another: %+v, %v; want %+v", other, err, want)
+	}
+}
+
+func TestAnInstallLetsItsCharmsPassThrough(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := Places{State: dir, Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log"), Cache: filepath.Join(dir, "cache")}
+	if err := p.make(); err != nil {
+		t.Fatal(err)
+	}
+	for _, place := range []string{p.State, p.Run} {
+		if info, err := os.Stat(place); err != nil || info.Mode().Perm() != 0o711 {
+			t.Errorf("%s: %v, %v; want mode 0711", place, info.Mode(), err)
+		}
 	}
 }
