@@ -112,34 +112,12 @@ func listeners() []netip.Addr {
 
 // List implements provider.Provider.
 func (p *Provider) List(context.Context) ([]provider.Instance, error) {
-	records, broken, err := p.store.List()
-	if err != nil {
-		return nil, err
-	}
-	var all []provider.Instance
-	for _, r := range records {
-		all = append(all, p.instance(r))
-	}
-	for uuid, err := range broken {
-		all = append(all, provider.Instance{UUID: uuid, State: provider.Broken, Message: err.Error()})
-	}
-	slices.SortFunc(all, func(a, b provider.Instance) int { return strings.Compare(a.UUID, b.UUID) })
-	return all, nil
+	return p.store.Instances(p.instance)
 }
 
 func (p *Provider) instance(r store.Record) provider.Instance {
-	i := provider.Instance{
-		UUID: r.UUID, Model: r.Model, Name: r.Name, Address: r.Address, State: provider.Stopped,
-		Root: filepath.Join(p.store.Dir(r.UUID), "root"), Run: p.runDir(r.UUID), Binary: p.cfg.Binary,
-	}
-	switch {
-	case r.Process.Alive():
-		i.State, i.PID = provider.Running, r.Process.PID
-	case r.Process.PID == 0:
-		i.Message = "its creation was interrupted"
-	default:
-		i.Message = "its first process ended"
-	}
+	i := r.Instance()
+	i.Root, i.Run, i.Binary = filepath.Join(p.store.Dir(r.UUID), "root"), p.runDir(r.UUID), p.cfg.Binary
 	return i
 }
 

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -160,34 +158,12 @@ func (p *Provider) reapLinks(known map[byte]bool, unsure bool) error {
 
 // List implements provider.Provider.
 func (p *Provider) List(context.Context) ([]provider.Instance, error) {
-	records, broken, err := p.store.List()
-	if err != nil {
-		return nil, err
-	}
-	var all []provider.Instance
-	for _, r := range records {
-		all = append(all, p.instance(r))
-	}
-	for uuid, err := range broken {
-		all = append(all, provider.Instance{UUID: uuid, State: provider.Broken, Message: err.Error()})
-	}
-	slices.SortFunc(all, func(a, b provider.Instance) int { return strings.Compare(a.UUID, b.UUID) })
-	return all, nil
+	return p.store.Instances(p.instance)
 }
 
 func (p *Provider) instance(r store.Record) provider.Instance {
-	i := provider.Instance{
-		UUID: r.UUID, Model: r.Model, Name: r.Name, Address: r.Address,
-		State: provider.Stopped, Root: "/", Run: runDir, Binary: binaryDir + "/gantry",
-	}
-	switch {
-	case r.Process.Alive():
-		i.State, i.PID = provider.Running, r.Process.PID
-	case r.Process.PID == 0:
-		i.Message = "its creation was interrupted"
-	default:
-		i.Message = "its first process ended"
-	}
+	i := r.Instance()
+	i.Root, i.Run, i.Binary = "/", runDir, binaryDir+"/gantry"
 	for _, lower := range r.Lower {
 		if _, err := os.Stat(lower); err != nil && i.State == provider.Stopped {
 			i.State, i.Message = provider.Broken, fmt.Sprintf("a layer of its disk is gone: %v", err)
