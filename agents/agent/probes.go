@@ -61,12 +61,17 @@ func sameProbe(a, b effect.Probe) bool {
 	return errors.Join(errX, errY) == nil && string(x) == string(y)
 }
 
-// probe reads a probe at its interval, and at once when woken.
+// firstPause is how soon a probe is read again after it was woken.
+const firstPause = 125 * time.Millisecond
+
+// probe reads a probe at once when woken, soon again while what was done takes
+// effect, and ever later up to its interval.
 func (u *unitLoop) probe(ctx context.Context, p *prober) error {
 	interval := p.probe.Interval
 	if interval <= 0 {
 		interval = defaultProbeInterval
 	}
+	wait := min(firstPause, interval)
 	for ctx.Err() == nil {
 		reading, asOf, err := u.read(ctx, p.probe)
 		if err != nil {
@@ -78,11 +83,13 @@ func (u *unitLoop) probe(ctx context.Context, p *prober) error {
 				u.learn(p, p.fact.Take(p.probe, reading), reading)
 			}
 		})
-		timer := time.NewTimer(interval)
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-p.wake:
+			wait = min(firstPause, interval)
 		case <-timer.C:
+			wait = min(2*wait, interval)
 		}
 		timer.Stop()
 	}
