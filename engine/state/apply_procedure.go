@@ -253,16 +253,3 @@ func (o MarkSolved) apply(w *writer) error {
 	w.head.Solved = max(w.head.Solved, o.Through)
 	return nil
 }
-
-// knownLevel is the highest feature level of this build.
-const knownLevel = 1
-
-func (o RaiseLevel) summary() string { return fmt.Sprintf("raise the feature level to %d", o.Level) }
-
-func (o RaiseLevel) apply(w *writer) error {
-	if o.Level > knownLevel || o.Level < w.head.Level {
-		return fmt.Errorf("%s: it is %d, and this controller knows %d: %w", o.summary(), w.head.Level, knownLevel, model.ErrInvalid)
-	}
-	w.head.Level = o.Level
-	return nil
-}

@@ -71,6 +71,9 @@ func Decode(r io.Reader) (State, error) {
 	if s.head.Format != FormatVersion {
 		return State{}, fmt.Errorf("decode state: format %d, expected %d: %w", s.head.Format, FormatVersion, errSkew)
 	}
+	if s.head.Level > KnownLevel {
+		return State{}, fmt.Errorf("decode state: features of level %d, and this build knows %d: %w", s.head.Level, KnownLevel, errSkew)
+	}
 	for _, t := range s.tables() {
 		if err := t.decode(dec); err != nil {
 			return State{}, fmt.Errorf("decode %s rows: %w", t.name(), skewed(err))

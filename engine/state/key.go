@@ -32,6 +32,7 @@ const (
 	accessTable      Table = "access"
 	tokenTable       Table = "token"
 	agentTable       Table = "agent"
+	ControllerTable  Table = "controller"
 	revisionTable    Table = "revision"
 	answerTable      Table = "answer"
 )

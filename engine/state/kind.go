@@ -45,6 +45,11 @@ var kinds = []opKind{
 	kind[SetAccess]("set-access", true),
 	kind[AddToken]("add-token", false),
 	kind[RedeemToken]("redeem-token", false),
+	kind[Revoke]("revoke", true),
+	kind[RenewCertificate]("renew-certificate", false),
+	kind[AnchorAudit]("anchor-audit", false),
+	kind[SetController]("set-controller", false),
+	kind[RemoveController]("remove-controller", false),
 
 	kind[CreateSubordinate]("create-subordinate", false),
 	kind[AssignUnit]("assign-unit", false),

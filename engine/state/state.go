@@ -40,6 +40,7 @@ type content struct {
 	accesses     table[Access]
 	tokens       table[Token]
 	agents       table[Agent]
+	controllers  table[Controller]
 	revisions    table[Revision]
 	answers      table[answer]
 }
@@ -53,6 +54,7 @@ type header struct {
 	Now       time.Time `json:"now"`
 	Disturbed uint64    `json:"disturbed"` // the last entry that was not the solver's
 	Solved    uint64    `json:"solved"`    // the solver was silent at this entry
+	Audits    anchors   `json:"audits,omitempty"`
 }
 
 // Empty is the state before the first entry.
@@ -79,6 +81,7 @@ func Empty() State {
 		accesses:     newTable(accessSchema),
 		tokens:       newTable(tokenSchema),
 		agents:       newTable(agentSchema),
+		controllers:  newTable(controllerSchema),
 		revisions:    newTable(revisionSchema),
 		answers:      newTable(answerSchema),
 	}}
@@ -112,7 +115,7 @@ func (s *State) tables() []anyTable {
 		&s.models, &s.charms, &s.applications, &s.units, &s.machines, &s.relations,
 		&s.bags, &s.records, &s.claims, &s.turns, &s.orders, &s.secrets, &s.leases,
 		&s.operations, &s.warrants, &s.leftovers, &s.users, &s.accesses, &s.tokens,
-		&s.agents, &s.revisions, &s.answers,
+		&s.agents, &s.controllers, &s.revisions, &s.answers,
 	}
 }
 
