@@ -42,6 +42,8 @@ const (
 	Access_HOST_AGENT Access = 7
 	// The bearer of a token that was not yet redeemed.
 	Access_JOIN Access = 8
+	// Another controller; the certificate says which.
+	Access_CONTROLLER Access = 9
 )
 
 // Enum value maps for Access.
@@ -56,6 +58,7 @@ var (
 		6: "AGENT",
 		7: "HOST_AGENT",
 		8: "JOIN",
+		9: "CONTROLLER",
 	}
 	Access_value = map[string]int32{
 		"ACCESS_UNSPECIFIED": 0,
@@ -67,6 +70,7 @@ var (
 		"AGENT":              6,
 		"HOST_AGENT":         7,
 		"JOIN":               8,
+		"CONTROLLER":         9,
 	}
 )
 
@@ -106,19 +110,32 @@ var file_gantry_v1_access_proto_extTypes = []protoimpl.ExtensionInfo{
 		Tag:           "varint,50601,opt,name=access,enum=gantry.v1.Access",
 		Filename:      "gantry/v1/access.proto",
 	},
+	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50602,
+		Name:          "gantry.v1.read",
+		Tag:           "varint,50602,opt,name=read",
+		Filename:      "gantry/v1/access.proto",
+	},
 }
 
 // Extension fields to descriptorpb.MethodOptions.
 var (
 	// optional gantry.v1.Access access = 50601;
 	E_Access = &file_gantry_v1_access_proto_extTypes[0]
+	// The method changes nothing and answers from the state alone: while nobody
+	// leads, any controller answers it, and says that it is stale.
+	//
+	// optional bool read = 50602;
+	E_Read = &file_gantry_v1_access_proto_extTypes[1]
 )
 
 var File_gantry_v1_access_proto protoreflect.FileDescriptor
 
 const file_gantry_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x16gantry/v1/access.proto\x12\tgantry.v1\x1a google/protobuf/descriptor.proto*\x98\x01\n" +
+	"\x16gantry/v1/access.proto\x12\tgantry.v1\x1a google/protobuf/descriptor.proto*\xa8\x01\n" +
 	"\x06Access\x12\x16\n" +
 	"\x12ACCESS_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05LOGIN\x10\x01\x12\x0e\n" +
@@ -130,8 +147,11 @@ const file_gantry_v1_access_proto_rawDesc = "" +
 	"\x05AGENT\x10\x06\x12\x0e\n" +
 	"\n" +
 	"HOST_AGENT\x10\a\x12\b\n" +
-	"\x04JOIN\x10\b:K\n" +
-	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18\xa9\x8b\x03 \x01(\x0e2\x11.gantry.v1.AccessR\x06accessB?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
+	"\x04JOIN\x10\b\x12\x0e\n" +
+	"\n" +
+	"CONTROLLER\x10\t:K\n" +
+	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18\xa9\x8b\x03 \x01(\x0e2\x11.gantry.v1.AccessR\x06access:4\n" +
+	"\x04read\x12\x1e.google.protobuf.MethodOptions\x18\xaa\x8b\x03 \x01(\bR\x04readB?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
 
 var (
 	file_gantry_v1_access_proto_rawDescOnce sync.Once
@@ -152,11 +172,12 @@ var file_gantry_v1_access_proto_goTypes = []any{
 }
 var file_gantry_v1_access_proto_depIdxs = []int32{
 	1, // 0: gantry.v1.access:extendee -> google.protobuf.MethodOptions
-	0, // 1: gantry.v1.access:type_name -> gantry.v1.Access
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	1, // [1:2] is the sub-list for extension type_name
-	0, // [0:1] is the sub-list for extension extendee
+	1, // 1: gantry.v1.read:extendee -> google.protobuf.MethodOptions
+	0, // 2: gantry.v1.access:type_name -> gantry.v1.Access
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	2, // [2:3] is the sub-list for extension type_name
+	0, // [0:2] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
 }
 
@@ -172,7 +193,7 @@ func file_gantry_v1_access_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gantry_v1_access_proto_rawDesc), len(file_gantry_v1_access_proto_rawDesc)),
 			NumEnums:      1,
 			NumMessages:   0,
-			NumExtensions: 1,
+			NumExtensions: 2,
 			NumServices:   0,
 		},
 		GoTypes:           file_gantry_v1_access_proto_goTypes,

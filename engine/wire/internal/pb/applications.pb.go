@@ -1068,21 +1068,21 @@ const file_gantry_v1_applications_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\"&\n" +
 	"\x10ShowUnitResponse\x12\x12\n" +
-	"\x04unit\x18\x01 \x01(\fR\x04unit2\x82\x03\n" +
+	"\x04unit\x18\x01 \x01(\fR\x04unit2\x86\x03\n" +
 	"\fApplications\x12>\n" +
 	"\x06Deploy\x12\x18.gantry.v1.DeployRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x03\x12T\n" +
-	"\x11RemoveApplication\x12#.gantry.v1.RemoveApplicationRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x03\x12^\n" +
-	"\x0fShowApplication\x12!.gantry.v1.ShowApplicationRequest\x1a\".gantry.v1.ShowApplicationResponse\"\x04\xc8\xda\x18\x02\x12<\n" +
+	"\x11RemoveApplication\x12#.gantry.v1.RemoveApplicationRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x03\x12b\n" +
+	"\x0fShowApplication\x12!.gantry.v1.ShowApplicationRequest\x1a\".gantry.v1.ShowApplicationResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12<\n" +
 	"\x05Trust\x12\x17.gantry.v1.TrustRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x04\x12>\n" +
-	"\x06Expose\x12\x18.gantry.v1.ExposeRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x032\xe5\x01\n" +
-	"\bSettings\x12C\n" +
-	"\x06Config\x12\x18.gantry.v1.ConfigRequest\x1a\x19.gantry.v1.ConfigResponse\"\x04\xc8\xda\x18\x02\x12D\n" +
+	"\x06Expose\x12\x18.gantry.v1.ExposeRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x032\xe9\x01\n" +
+	"\bSettings\x12G\n" +
+	"\x06Config\x12\x18.gantry.v1.ConfigRequest\x1a\x19.gantry.v1.ConfigResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12D\n" +
 	"\tSetConfig\x12\x1b.gantry.v1.SetConfigRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x03\x12N\n" +
-	"\x0eSetConstraints\x12 .gantry.v1.SetConstraintsRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x032\xe7\x01\n" +
+	"\x0eSetConstraints\x12 .gantry.v1.SetConstraintsRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x032\xeb\x01\n" +
 	"\x05Units\x12I\n" +
 	"\bAddUnits\x12\x1a.gantry.v1.AddUnitsRequest\x1a\x1b.gantry.v1.AddUnitsResponse\"\x04\xc8\xda\x18\x03\x12H\n" +
-	"\vRemoveUnits\x12\x1d.gantry.v1.RemoveUnitsRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x03\x12I\n" +
-	"\bShowUnit\x12\x1a.gantry.v1.ShowUnitRequest\x1a\x1b.gantry.v1.ShowUnitResponse\"\x04\xc8\xda\x18\x02B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
+	"\vRemoveUnits\x12\x1d.gantry.v1.RemoveUnitsRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x03\x12M\n" +
+	"\bShowUnit\x12\x1a.gantry.v1.ShowUnitRequest\x1a\x1b.gantry.v1.ShowUnitResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
 
 var (
 	file_gantry_v1_applications_proto_rawDescOnce sync.Once

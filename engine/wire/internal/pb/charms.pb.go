@@ -283,10 +283,10 @@ const file_gantry_v1_charms_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"D\n" +
 	"\x13UploadCharmResponse\x12-\n" +
-	"\x05charm\x18\x01 \x01(\v2\x17.gantry.v1.CharmSummaryR\x05charm2\xaf\x01\n" +
-	"\x06Charms\x12O\n" +
+	"\x05charm\x18\x01 \x01(\v2\x17.gantry.v1.CharmSummaryR\x05charm2\xb3\x01\n" +
+	"\x06Charms\x12S\n" +
 	"\n" +
-	"ListCharms\x12\x1c.gantry.v1.ListCharmsRequest\x1a\x1d.gantry.v1.ListCharmsResponse\"\x04\xc8\xda\x18\x01\x12T\n" +
+	"ListCharms\x12\x1c.gantry.v1.ListCharmsRequest\x1a\x1d.gantry.v1.ListCharmsResponse\"\b\xc8\xda\x18\x01\xd0\xda\x18\x01\x12T\n" +
 	"\vUploadCharm\x12\x1d.gantry.v1.UploadCharmRequest\x1a\x1e.gantry.v1.UploadCharmResponse\"\x04\xc8\xda\x18\x03(\x01B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
 
 var (

@@ -525,10 +525,10 @@ const file_gantry_v1_controller_proto_rawDesc = "" +
 	"\x05lines\x18\x04 \x01(\rR\x05lines\x12\x16\n" +
 	"\x06follow\x18\x05 \x01(\bR\x06follow\"(\n" +
 	"\x10DebugLogResponse\x12\x14\n" +
-	"\x05lines\x18\x01 \x03(\fR\x05lines2\x96\x01\n" +
+	"\x05lines\x18\x01 \x03(\fR\x05lines2\x9a\x01\n" +
 	"\n" +
-	"Controller\x12=\n" +
-	"\x04Info\x12\x16.gantry.v1.InfoRequest\x1a\x17.gantry.v1.InfoResponse\"\x04\xc8\xda\x18\x01\x12I\n" +
+	"Controller\x12A\n" +
+	"\x04Info\x12\x16.gantry.v1.InfoRequest\x1a\x17.gantry.v1.InfoResponse\"\b\xc8\xda\x18\x01\xd0\xda\x18\x01\x12I\n" +
 	"\bShutdown\x12\x1a.gantry.v1.ShutdownRequest\x1a\x1b.gantry.v1.ShutdownResponse\"\x04\xc8\xda\x18\x052\x8d\x01\n" +
 	"\x05Users\x12F\n" +
 	"\aAddUser\x12\x19.gantry.v1.AddUserRequest\x1a\x1a.gantry.v1.AddUserResponse\"\x04\xc8\xda\x18\x05\x12<\n" +

@@ -319,9 +319,9 @@ const file_gantry_v1_machines_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\amachine\x18\x02 \x01(\tR\amachine\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x12)\n" +
-	"\x06change\x18\x0f \x01(\v2\x11.gantry.v1.ChangeR\x06change2\x80\x02\n" +
-	"\bMachines\x12U\n" +
-	"\fListMachines\x12\x1e.gantry.v1.ListMachinesRequest\x1a\x1f.gantry.v1.ListMachinesResponse\"\x04\xc8\xda\x18\x02\x12O\n" +
+	"\x06change\x18\x0f \x01(\v2\x11.gantry.v1.ChangeR\x06change2\x84\x02\n" +
+	"\bMachines\x12Y\n" +
+	"\fListMachines\x12\x1e.gantry.v1.ListMachinesRequest\x1a\x1f.gantry.v1.ListMachinesResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12O\n" +
 	"\n" +
 	"AddMachine\x12\x1c.gantry.v1.AddMachineRequest\x1a\x1d.gantry.v1.AddMachineResponse\"\x04\xc8\xda\x18\x03\x12L\n" +
 	"\rRemoveMachine\x12\x1f.gantry.v1.RemoveMachineRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x03B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"

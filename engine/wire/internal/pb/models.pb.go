@@ -1067,17 +1067,17 @@ const file_gantry_v1_models_proto_rawDesc = "" +
 	"\x13ExportBundleRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\".\n" +
 	"\x14ExportBundleResponse\x12\x16\n" +
-	"\x06bundle\x18\x01 \x01(\fR\x06bundle2\xc1\x03\n" +
-	"\x06Models\x12O\n" +
+	"\x06bundle\x18\x01 \x01(\fR\x06bundle2\xc9\x03\n" +
+	"\x06Models\x12S\n" +
 	"\n" +
-	"ListModels\x12\x1c.gantry.v1.ListModelsRequest\x1a\x1d.gantry.v1.ListModelsResponse\"\x04\xc8\xda\x18\x01\x12B\n" +
+	"ListModels\x12\x1c.gantry.v1.ListModelsRequest\x1a\x1d.gantry.v1.ListModelsResponse\"\b\xc8\xda\x18\x01\xd0\xda\x18\x01\x12B\n" +
 	"\bAddModel\x12\x1a.gantry.v1.AddModelRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x05\x12J\n" +
-	"\fDestroyModel\x12\x1e.gantry.v1.DestroyModelRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x04\x12U\n" +
-	"\fExportBundle\x12\x1e.gantry.v1.ExportBundleRequest\x1a\x1f.gantry.v1.ExportBundleResponse\"\x04\xc8\xda\x18\x02\x12@\n" +
+	"\fDestroyModel\x12\x1e.gantry.v1.DestroyModelRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x04\x12Y\n" +
+	"\fExportBundle\x12\x1e.gantry.v1.ExportBundleRequest\x1a\x1f.gantry.v1.ExportBundleResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12@\n" +
 	"\x05Apply\x12\x17.gantry.v1.ApplyRequest\x1a\x18.gantry.v1.ApplyResponse\"\x04\xc8\xda\x18\x03\x12=\n" +
-	"\x04Plan\x12\x16.gantry.v1.PlanRequest\x1a\x17.gantry.v1.PlanResponse\"\x04\xc8\xda\x18\x022\x9d\x02\n" +
-	"\bStatuses\x12C\n" +
-	"\x06Status\x12\x18.gantry.v1.StatusRequest\x1a\x19.gantry.v1.StatusResponse\"\x04\xc8\xda\x18\x02\x12O\n" +
+	"\x04Plan\x12\x16.gantry.v1.PlanRequest\x1a\x17.gantry.v1.PlanResponse\"\x04\xc8\xda\x18\x022\xa1\x02\n" +
+	"\bStatuses\x12G\n" +
+	"\x06Status\x12\x18.gantry.v1.StatusRequest\x1a\x19.gantry.v1.StatusResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12O\n" +
 	"\vWatchStatus\x12\x1d.gantry.v1.WatchStatusRequest\x1a\x19.gantry.v1.StatusResponse\"\x04\xc8\xda\x18\x020\x01\x12:\n" +
 	"\x05Watch\x12\x17.gantry.v1.WatchRequest\x1a\x10.gantry.v1.Event\"\x04\xc8\xda\x18\x020\x01\x12?\n" +
 	"\x04Wait\x12\x16.gantry.v1.WaitRequest\x1a\x17.gantry.v1.WaitResponse\"\x04\xc8\xda\x18\x020\x01B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"

@@ -370,12 +370,12 @@ const file_gantry_v1_operations_proto_rawDesc = "" +
 	"\x12OperationsResponse\x12\x1e\n" +
 	"\n" +
 	"operations\x18\x01 \x01(\fR\n" +
-	"operations2\xc4\x02\n" +
+	"operations2\xc8\x02\n" +
 	"\n" +
 	"Operations\x12A\n" +
 	"\x03Run\x12\x15.gantry.v1.RunRequest\x1a\x1d.gantry.v1.OperationsResponse\"\x04\xc8\xda\x18\x03\x12C\n" +
-	"\x04Exec\x12\x16.gantry.v1.ExecRequest\x1a\x1d.gantry.v1.OperationsResponse\"\x04\xc8\xda\x18\x04\x12W\n" +
-	"\x0eListOperations\x12 .gantry.v1.ListOperationsRequest\x1a\x1d.gantry.v1.OperationsResponse\"\x04\xc8\xda\x18\x02\x12U\n" +
+	"\x04Exec\x12\x16.gantry.v1.ExecRequest\x1a\x1d.gantry.v1.OperationsResponse\"\x04\xc8\xda\x18\x04\x12[\n" +
+	"\x0eListOperations\x12 .gantry.v1.ListOperationsRequest\x1a\x1d.gantry.v1.OperationsResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12U\n" +
 	"\rShowOperation\x12\x1f.gantry.v1.ShowOperationRequest\x1a\x1d.gantry.v1.OperationsResponse\"\x04\xc8\xda\x18\x02B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
 
 var (

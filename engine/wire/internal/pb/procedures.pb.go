@@ -682,17 +682,17 @@ const file_gantry_v1_procedures_proto_rawDesc = "" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12 \n" +
 	"\vapplication\x18\x02 \x01(\tR\vapplication\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12)\n" +
-	"\x06change\x18\x0f \x01(\v2\x11.gantry.v1.ChangeR\x06change2\x9d\x01\n" +
-	"\x05Turns\x12L\n" +
-	"\tListTurns\x12\x1b.gantry.v1.ListTurnsRequest\x1a\x1c.gantry.v1.ListTurnsResponse\"\x04\xc8\xda\x18\x02\x12F\n" +
+	"\x06change\x18\x0f \x01(\v2\x11.gantry.v1.ChangeR\x06change2\xa1\x01\n" +
+	"\x05Turns\x12P\n" +
+	"\tListTurns\x12\x1b.gantry.v1.ListTurnsRequest\x1a\x1c.gantry.v1.ListTurnsResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12F\n" +
 	"\n" +
-	"RevokeTurn\x12\x1c.gantry.v1.RevokeTurnRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x032\x9f\x01\n" +
-	"\x05Tasks\x12L\n" +
-	"\tListTasks\x12\x1b.gantry.v1.ListTasksRequest\x1a\x1c.gantry.v1.ListTasksResponse\"\x04\xc8\xda\x18\x02\x12H\n" +
-	"\vResolveTask\x12\x1d.gantry.v1.ResolveTaskRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x032\xf4\x01\n" +
-	"\x06Orders\x12O\n" +
+	"RevokeTurn\x12\x1c.gantry.v1.RevokeTurnRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x032\xa3\x01\n" +
+	"\x05Tasks\x12P\n" +
+	"\tListTasks\x12\x1b.gantry.v1.ListTasksRequest\x1a\x1c.gantry.v1.ListTasksResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12H\n" +
+	"\vResolveTask\x12\x1d.gantry.v1.ResolveTaskRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x032\xf8\x01\n" +
+	"\x06Orders\x12S\n" +
 	"\n" +
-	"ListOrders\x12\x1c.gantry.v1.ListOrdersRequest\x1a\x1d.gantry.v1.ListOrdersResponse\"\x04\xc8\xda\x18\x02\x12O\n" +
+	"ListOrders\x12\x1c.gantry.v1.ListOrdersRequest\x1a\x1d.gantry.v1.ListOrdersResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12O\n" +
 	"\n" +
 	"StartOrder\x12\x1c.gantry.v1.StartOrderRequest\x1a\x1d.gantry.v1.StartOrderResponse\"\x04\xc8\xda\x18\x03\x12H\n" +
 	"\vCancelOrder\x12\x1d.gantry.v1.CancelOrderRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x03B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
