@@ -26,12 +26,14 @@ const (
 	Agent           Access = "agent"            // the agent of a machine
 	HostAgent       Access = "host agent"       // the agent that makes machines
 	Join            Access = "join"             // the bearer of a token
+	Peer            Access = "controller"       // another controller
 )
 
 var accesses = map[pb.Access]Access{
 	pb.Access_LOGIN: Login, pb.Access_MODEL_READ: ModelRead, pb.Access_MODEL_WRITE: ModelWrite,
 	pb.Access_MODEL_ADMIN: ModelAdmin, pb.Access_CONTROLLER_ADMIN: ControllerAdmin,
 	pb.Access_AGENT: Agent, pb.Access_HOST_AGENT: HostAgent, pb.Access_JOIN: Join,
+	pb.Access_CONTROLLER: Peer,
 }
 
 // OfModel reports whether the access is to one model, which the request names.
@@ -41,6 +43,7 @@ func (a Access) OfModel() bool { return strings.HasPrefix(string(a), "model ") }
 type Method struct {
 	Name            string // "/gantry.v1.Models/Apply"
 	Access          Access
+	Read            bool // it changes nothing and answers from the state alone
 	ClientStreaming bool
 	ServerStreaming bool
 	Request         protoreflect.MessageType
@@ -83,7 +86,7 @@ func describe(service string, d protoreflect.MethodDescriptor) (Method, error) {
 		return Method{}, fmt.Errorf("method %s: %w", name, err)
 	}
 	return Method{
-		Name: name, Access: access, Request: request,
+		Name: name, Access: access, Read: proto.GetExtension(d.Options(), pb.E_Read).(bool), Request: request,
 		ClientStreaming: d.IsStreamingClient(), ServerStreaming: d.IsStreamingServer(),
 	}, nil
 }

@@ -24,6 +24,7 @@ type Operator struct {
 	Controller
 	Users
 	Logs
+	Members
 }
 
 // NewOperatorClient speaks for an operator over a connection.
@@ -44,17 +45,20 @@ func NewOperatorClient(conn grpc.ClientConnInterface) Operator {
 		Controller:   controllerClient{pb.NewControllerClient(conn)},
 		Users:        usersClient{pb.NewUsersClient(conn)},
 		Logs:         logsClient{pb.NewLogsClient(conn)},
+		Members:      membersClient{pb.NewMembersClient(conn)},
 	}
 }
 
 // Handlers answer everything that a controller serves.
 type Handlers struct {
-	Operator  Operator
-	Agents    Agents
-	Sessions  Sessions
-	Artifacts Artifacts
-	Hosts     Hosts
-	Joins     Joins
+	Operator   Operator
+	Agents     Agents
+	Sessions   Sessions
+	Artifacts  Artifacts
+	Hosts      Hosts
+	Joins      Joins
+	Membership Membership
+	Peers      Peers
 }
 
 // Register serves h on a gRPC server.
@@ -74,6 +78,9 @@ func Register(s grpc.ServiceRegistrar, h Handlers) {
 	pb.RegisterControllerServer(s, controllerServer{api: h.Operator.Controller})
 	pb.RegisterUsersServer(s, usersServer{api: h.Operator.Users})
 	pb.RegisterLogsServer(s, logsServer{api: h.Operator.Logs})
+	pb.RegisterMembersServer(s, membersServer{api: h.Operator.Members})
+	pb.RegisterMembershipServer(s, membershipServer{api: h.Membership})
+	pb.RegisterPeersServer(s, peersServer{api: h.Peers})
 	pb.RegisterAgentServer(s, agentServer{api: h.Agents, sessions: h.Sessions})
 	pb.RegisterArtifactsServer(s, artifactsServer{api: h.Artifacts})
 	pb.RegisterHostAgentServer(s, hostServer{api: h.Hosts})

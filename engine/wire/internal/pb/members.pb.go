@@ -334,7 +334,6 @@ func (x *MemberSelf) GetLevel() uint32 {
 type JoinMembersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Self          *MemberSelf            `protobuf:"bytes,1,opt,name=self,proto3" json:"self,omitempty"`
-	Csr           []byte                 `protobuf:"bytes,2,opt,name=csr,proto3" json:"csr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -376,23 +375,15 @@ func (x *JoinMembersRequest) GetSelf() *MemberSelf {
 	return nil
 }
 
-func (x *JoinMembersRequest) GetCsr() []byte {
-	if x != nil {
-		return x.Csr
-	}
-	return nil
-}
-
 // JoinMembersResponse carries keys: it is never logged nor kept but by the
 // controller that joins.
 type JoinMembersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Certificate   []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
-	Ca            []byte                 `protobuf:"bytes,2,opt,name=ca,proto3" json:"ca,omitempty"`
-	CaKey         []byte                 `protobuf:"bytes,3,opt,name=ca_key,json=caKey,proto3" json:"ca_key,omitempty"`
-	SecretsKey    []byte                 `protobuf:"bytes,4,opt,name=secrets_key,json=secretsKey,proto3" json:"secrets_key,omitempty"`
-	Provider      string                 `protobuf:"bytes,5,opt,name=provider,proto3" json:"provider,omitempty"`
-	Members       []*MemberSelf          `protobuf:"bytes,6,rep,name=members,proto3" json:"members,omitempty"`
+	Ca            []byte                 `protobuf:"bytes,1,opt,name=ca,proto3" json:"ca,omitempty"`
+	CaKey         []byte                 `protobuf:"bytes,2,opt,name=ca_key,json=caKey,proto3" json:"ca_key,omitempty"`
+	SecretsKey    []byte                 `protobuf:"bytes,3,opt,name=secrets_key,json=secretsKey,proto3" json:"secrets_key,omitempty"`
+	Provider      string                 `protobuf:"bytes,4,opt,name=provider,proto3" json:"provider,omitempty"`
+	Members       []*MemberSelf          `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -425,13 +416,6 @@ func (x *JoinMembersResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use JoinMembersResponse.ProtoReflect.Descriptor instead.
 func (*JoinMembersResponse) Descriptor() ([]byte, []int) {
 	return file_gantry_v1_members_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *JoinMembersResponse) GetCertificate() []byte {
-	if x != nil {
-		return x.Certificate
-	}
-	return nil
 }
 
 func (x *JoinMembersResponse) GetCa() []byte {
@@ -868,18 +852,16 @@ const file_gantry_v1_members_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12\x14\n" +
-	"\x05level\x18\x04 \x01(\rR\x05level\"Q\n" +
+	"\x05level\x18\x04 \x01(\rR\x05level\"?\n" +
 	"\x12JoinMembersRequest\x12)\n" +
-	"\x04self\x18\x01 \x01(\v2\x15.gantry.v1.MemberSelfR\x04self\x12\x10\n" +
-	"\x03csr\x18\x02 \x01(\fR\x03csr\"\xcc\x01\n" +
-	"\x13JoinMembersResponse\x12 \n" +
-	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
-	"\x02ca\x18\x02 \x01(\fR\x02ca\x12\x15\n" +
-	"\x06ca_key\x18\x03 \x01(\fR\x05caKey\x12\x1f\n" +
-	"\vsecrets_key\x18\x04 \x01(\fR\n" +
+	"\x04self\x18\x01 \x01(\v2\x15.gantry.v1.MemberSelfR\x04self\"\xaa\x01\n" +
+	"\x13JoinMembersResponse\x12\x0e\n" +
+	"\x02ca\x18\x01 \x01(\fR\x02ca\x12\x15\n" +
+	"\x06ca_key\x18\x02 \x01(\fR\x05caKey\x12\x1f\n" +
+	"\vsecrets_key\x18\x03 \x01(\fR\n" +
 	"secretsKey\x12\x1a\n" +
-	"\bprovider\x18\x05 \x01(\tR\bprovider\x12/\n" +
-	"\amembers\x18\x06 \x03(\v2\x15.gantry.v1.MemberSelfR\amembers\"%\n" +
+	"\bprovider\x18\x04 \x01(\tR\bprovider\x12/\n" +
+	"\amembers\x18\x05 \x03(\v2\x15.gantry.v1.MemberSelfR\amembers\"%\n" +
 	"\x13LeaveMembersRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x16\n" +
 	"\x14LeaveMembersResponse\"<\n" +

@@ -1,0 +1,12 @@
+package wire
+
+// What a controller says beside an answer, as gRPC metadata.
+const (
+	// HeaderControllers lists host:port of all controllers, comma-separated.
+	HeaderControllers = "gantry-controllers"
+	// HeaderStale says that an answer is of the past, and why.
+	HeaderStale = "gantry-stale"
+	// HeaderLeader is host:port of who leads, with a refusal of one that does
+	// not; empty where nobody is known to. What was refused so was not done.
+	HeaderLeader = "gantry-leader"
+)
