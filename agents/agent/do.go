@@ -17,7 +17,7 @@ import (
 func (u *unitLoop) do(ctx context.Context, a unit.Action) error {
 	switch a := a.(type) {
 	case unit.Ask:
-		return u.ask(ctx, a.Input, nil)
+		return u.ask(ctx, a, nil)
 	case unit.Confirm:
 		return u.confirm(ctx, a)
 	case unit.Perform:
@@ -42,10 +42,11 @@ func (u *unitLoop) do(ctx context.Context, a unit.Action) error {
 
 // ask journals the charm's time, asks, looks at what the answer speaks of, and
 // hands both to the loop at once.
-func (u *unitLoop) ask(ctx context.Context, in effect.Input, confirmed []string) error {
+func (u *unitLoop) ask(ctx context.Context, q unit.Ask, confirmed []string) error {
+	in := q.Input
 	err := u.call(ctx, func() error {
 		j := u.state.Journal
-		if j.Now.Equal(in.Now) && j.NowFor == in.Spec.Hash() {
+		if j.Now.Equal(in.Now) && j.NowFor == j.Intent.Hash {
 			return nil
 		}
 		return u.record(unit.Entry{Now: &unit.Advance{Now: in.Now, For: j.Intent.Hash}})
@@ -62,7 +63,7 @@ func (u *unitLoop) ask(ctx context.Context, in effect.Input, confirmed []string)
 		return err
 	}
 	return u.call(ctx, func() error {
-		answer := unit.Answer{For: unit.HashInput(in), Desired: want, Confirmed: map[string]bool{}}
+		answer := unit.Answer{For: q.For, Desired: want, Confirmed: map[string]bool{}}
 		for _, key := range confirmed {
 			answer.Confirmed[key] = true
 		}
@@ -99,18 +100,18 @@ func (u *unitLoop) round(next unit.Answer) error {
 // confirm reads probes at once and asks the charm with what they say.
 func (u *unitLoop) confirm(ctx context.Context, c unit.Confirm) error {
 	readings := u.readAll(ctx, c.Probes)
-	var in effect.Input
+	var q unit.Ask
 	err := u.call(ctx, func() error {
 		for id, r := range readings {
 			u.refresh(id, r)
 		}
-		in = u.state.Input()
+		q = u.state.Question()
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return u.ask(ctx, in, c.Steps)
+	return u.ask(ctx, q, c.Steps)
 }
 
 func (u *unitLoop) publish(ctx context.Context, p effect.Publication) error {

@@ -101,9 +101,9 @@ func (u *unitLoop) watchHost(ctx context.Context) {
 // service that runs must not pass for one that does not.
 func (u *unitLoop) waitForServices(ctx context.Context) error {
 	for n := 1; ; n++ {
-		u.agent.mu.Lock()
-		known := u.agent.processes != nil
-		u.agent.mu.Unlock()
+		u.agent.processes.mu.Lock()
+		known := u.agent.processes.of != nil
+		u.agent.processes.mu.Unlock()
 		if known {
 			return nil
 		}

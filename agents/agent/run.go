@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/gantry-orchestrator/gantry/agents/supervise"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -36,7 +35,8 @@ func Run(ctx context.Context, c Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	a := &agent{
 		Config: c, life: ctx, group: group, units: map[model.UnitName]*unitLoop{}, link: newLink(),
-		slots: make(chan struct{}, maxSteps),
+		processes: processes{last: map[string]uint64{}},
+		slots:     make(chan struct{}, maxSteps),
 	}
 	group.Go(func() error {
 		if err := a.resume(); err != nil { // before an intent can come
@@ -65,9 +65,10 @@ type agent struct {
 	slots chan struct{}
 	apt   sync.Mutex // dpkg has one lock
 
+	processes processes
+
 	mu         sync.Mutex
 	units      map[model.UnitName]*unitLoop
-	processes  map[string]supervise.Process // nil until the supervisor answered
 	connected  bool
 	leadsUntil time.Time
 }
@@ -94,13 +95,13 @@ func (a *agent) resume() error {
 
 // begin runs a unit's loop until the unit is forgotten.
 func (a *agent) begin(u *unitLoop) {
+	a.processes.mu.Lock()
+	defer a.processes.mu.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.units[u.name] = u
 	u.state.Connected, u.state.LeadsUntil = a.connected, a.leadsUntil
-	if a.processes != nil {
-		u.setProcesses(maps.Clone(a.processes))
-	}
+	u.setProcesses(a.processes.of[u.name.Dashed()])
 	a.group.Go(func() error {
 		err := u.run(a.life)
 		a.mu.Lock()

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/gantry-orchestrator/gantry/agents/perform"
 	"github.com/gantry-orchestrator/gantry/agents/supervise"
@@ -18,88 +15,6 @@ import (
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
-
-// processInterval is how often the supervisor is asked what runs, besides when
-// it says that something changed.
-const processInterval = 5 * time.Second
-
-// watchServices tells every unit what the supervisor runs, after each change.
-func (a *agent) watchServices(ctx context.Context) error {
-	changed := make(chan struct{}, 1)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.watchSupervisor(ctx, changed) })
-	group.Go(func() error {
-		ticker := time.NewTicker(processInterval)
-		defer ticker.Stop()
-		for {
-			if err := a.listServices(ctx); err != nil && ctx.Err() == nil {
-				a.Logger.Warn("the supervisor does not answer", slog.Any("error", err))
-			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-changed:
-			case <-ticker.C:
-			}
-		}
-	})
-	return group.Wait()
-}
-
-// watchSupervisor tells when something changes.
-func (a *agent) watchSupervisor(ctx context.Context, changed chan<- struct{}) error {
-	for n := 1; ctx.Err() == nil; n++ {
-		for _, err := range a.Supervisor.Watch(ctx) {
-			if err != nil {
-				break
-			}
-			n = 1
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
-		}
-		if err := pause(ctx, min(unit.Backoff(n), processInterval)); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// listServices asks the supervisor and tells the units.
-func (a *agent) listServices(ctx context.Context) error {
-	list, err := a.Supervisor.List(ctx)
-	if err != nil {
-		return err
-	}
-	all := map[string]supervise.Process{}
-	for _, p := range list {
-		all[p.ID] = p
-	}
-	a.mu.Lock()
-	changed := !sameProcesses(a.processes, all)
-	a.processes = all
-	a.mu.Unlock()
-	if changed {
-		for _, u := range a.all() {
-			u.post(func() { u.setProcesses(all) })
-		}
-	}
-	return nil
-}
-
-func sameProcesses(a, b map[string]supervise.Process) bool {
-	if a == nil || len(a) != len(b) {
-		return false
-	}
-	for id, p := range a {
-		q := b[id]
-		if p.PID != q.PID || p.State != q.State || p.Restarts != q.Restarts || p.SpecHash != q.SpecHash || p.Reason != q.Reason {
-			return false
-		}
-	}
-	return true
-}
 
 // observe is a process as a unit's step function knows it. Restarts that were
 // not there before are crashes of now.
@@ -126,22 +41,22 @@ func observe(was unit.Process, p supervise.Process, now time.Time) unit.Process 
 // serviceID is a service's name on the machine.
 func (u *unitLoop) serviceID(id effect.ID) string { return u.name.Dashed() + "/" + string(id) }
 
-func (u *unitLoop) effectID(service string) (effect.ID, bool) {
-	id, ours := strings.CutPrefix(service, u.name.Dashed()+"/")
-	return effect.ID(id), ours
+func (u *unitLoop) effectID(service string) effect.ID {
+	return effect.ID(strings.TrimPrefix(service, u.name.Dashed()+"/"))
 }
 
 // serve does a step of a service.
 func (u *unitLoop) serve(ctx context.Context, s effect.Step) error {
 	id, sup := u.serviceID(s.ID), u.agent.Supervisor
+	var p supervise.Process
 	var err error
 	switch s.Kind {
 	case effect.Start, effect.Restart:
-		err = u.launch(ctx, s)
+		p, err = u.launch(ctx, s)
 	case effect.Reload:
-		_, err = sup.Reload(ctx, id)
+		p, err = sup.Reload(ctx, id)
 	case effect.Stop:
-		_, err = sup.Stop(ctx, id)
+		p, err = sup.Stop(ctx, id)
 	case effect.Remove:
 		if _, err = sup.Stop(ctx, id); err == nil || errors.Is(err, model.ErrNotFound) {
 			err = sup.Remove(ctx, id)
@@ -152,15 +67,16 @@ func (u *unitLoop) serve(ctx context.Context, s effect.Step) error {
 	if err != nil {
 		return err
 	}
-	return u.agent.listServices(ctx)
+	u.agent.noteProcess(u, id, p)
+	return nil
 }
 
 // launch starts or restarts a service, journaling before what it is to be.
-func (u *unitLoop) launch(ctx context.Context, s effect.Step) error {
+func (u *unitLoop) launch(ctx context.Context, s effect.Step) (p supervise.Process, err error) {
 	svc := *s.Effect.Service
 	spec, err := u.spec(svc)
 	if err != nil {
-		return err
+		return p, err
 	}
 	var volume *effect.Volume
 	err = u.call(ctx, func() error {
@@ -175,18 +91,18 @@ func (u *unitLoop) launch(ctx context.Context, s effect.Step) error {
 		return u.record(unit.Entry{Begun: &unit.Begun{Step: s, Start: &start, OldPID: u.state.Observed.Services[s.ID].PID}})
 	})
 	if err != nil {
-		return err
+		return p, err
 	}
 	if err := stamped(svc, volume); err != nil {
-		return err
+		return p, err
 	}
 	if s.Kind == effect.Start {
-		_, err = u.agent.Supervisor.Start(ctx, spec)
+		p, err = u.agent.Supervisor.Start(ctx, spec)
 	}
 	if s.Kind == effect.Restart || errors.Is(err, model.ErrConflict) {
-		_, err = u.agent.Supervisor.Restart(ctx, spec)
+		p, err = u.agent.Supervisor.Restart(ctx, spec)
 	}
-	return err
+	return p, err
 }
 
 // volume is a wanted volume.

@@ -176,7 +176,10 @@ func (u *unitLoop) advance(ctx context.Context) {
 func (u *unitLoop) work(ctx context.Context, a unit.Action) {
 	key := a.Key()
 	u.state.Running[key] = a
-	mark := u.state.MarkOf(a)
+	var mark unit.Mark
+	if commits(a) {
+		mark = u.state.MarkOf(a)
+	}
 	u.group.Go(func() error {
 		err := u.do(ctx, a)
 		u.post(func() {
@@ -187,13 +190,22 @@ func (u *unitLoop) work(ctx context.Context, a unit.Action) {
 	})
 }
 
+// commits reports whether an action's outcome comes back with the intent.
+func commits(a unit.Action) bool {
+	switch a.(type) {
+	case unit.Publish, unit.PutSecret, unit.OpenClaim:
+		return true
+	default:
+		return false
+	}
+}
+
 // ended notes how an action came out.
 func (u *unitLoop) ended(ctx context.Context, a unit.Action, mark unit.Mark, err error) {
 	key := a.Key()
 	if err == nil {
 		delete(u.state.Failures, key)
-		switch a.(type) {
-		case unit.Publish, unit.PutSecret, unit.OpenClaim:
+		if commits(a) {
 			u.state.Sent[key] = mark
 		}
 		return
@@ -342,14 +354,13 @@ func (u *unitLoop) withdraw() {
 	}
 }
 
-// setProcesses takes what the supervisor runs. Crashes of late are kept, for
+// setProcesses takes what the supervisor runs of the unit. Crashes of late are kept, for
 // the supervisor counts restarts since it first knew the service.
-func (u *unitLoop) setProcesses(all map[string]supervise.Process) {
+func (u *unitLoop) setProcesses(own map[string]supervise.Process) {
 	services := map[effect.ID]unit.Process{}
-	for id, p := range all {
-		if effectID, ours := u.effectID(id); ours {
-			services[effectID] = observe(u.state.Observed.Services[effectID], p, time.Now())
-		}
+	for service, p := range own {
+		id := u.effectID(service)
+		services[id] = observe(u.state.Observed.Services[id], p, time.Now())
 	}
 	u.state.Observed.Services = services
 }

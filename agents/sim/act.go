@@ -22,12 +22,12 @@ func (u *unitAgent) do(a unit.Action, done func(error)) {
 	sim := u.machine.sim
 	switch a := a.(type) {
 	case unit.Ask:
-		u.ask(a.Input, nil, done)
+		u.ask(a, nil, done)
 	case unit.Confirm:
 		sim.after(sim.between(time.Millisecond, 100*time.Millisecond), u.guarded(func() {
 			u.refresh(a.Probes)
 			u.state.Now = sim.now
-			u.ask(u.state.Input(), a.Steps, done)
+			u.ask(u.state.Question(), a.Steps, done)
 		}))
 	case unit.Perform:
 		u.perform(a, done)
@@ -53,9 +53,9 @@ func (u *unitAgent) do(a unit.Action, done func(error)) {
 
 // ask journals the charm's time and asks; what the answer speaks of is looked
 // at before it counts.
-func (u *unitAgent) ask(in effect.Input, confirmed []string, done func(error)) {
-	sim := u.machine.sim
-	if j := u.state.Journal; !j.Now.Equal(in.Now) || j.NowFor != in.Spec.Hash() {
+func (u *unitAgent) ask(q unit.Ask, confirmed []string, done func(error)) {
+	sim, in := u.machine.sim, q.Input
+	if j := u.state.Journal; !j.Now.Equal(in.Now) || j.NowFor != j.Intent.Hash {
 		u.record(unit.Entry{Now: &unit.Advance{Now: in.Now, For: j.Intent.Hash}})
 	}
 	sim.after(sim.between(time.Millisecond, 50*time.Millisecond), u.guarded(func() {
@@ -68,7 +68,7 @@ func (u *unitAgent) ask(in effect.Input, confirmed []string, done func(error)) {
 		if r, changed := u.state.NextRound(want); changed {
 			u.record(unit.Entry{Round: &r})
 		}
-		u.state.Answer = unit.Answer{For: unit.HashInput(in), Desired: want, Confirmed: map[string]bool{}}
+		u.state.Answer = unit.Answer{For: q.For, Desired: want, Confirmed: map[string]bool{}}
 		for _, key := range confirmed {
 			u.state.Answer.Confirmed[key] = true
 		}

@@ -15,7 +15,10 @@ type Action interface {
 
 // Ask asks the charm. Its outcome is State.Answer, and a Round where the
 // effects differ from those before. Input.Now is journaled first.
-type Ask struct{ Input effect.Input }
+type Ask struct {
+	Input effect.Input
+	For   string // of the answer: HashInput
+}
 
 // Confirm reads the probes at once, asks the charm with what they say, and
 // notes the steps in Answer.Confirmed.

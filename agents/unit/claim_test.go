@@ -26,7 +26,7 @@ func founding(receipts []effect.Receipt, want ...effect.Task) unit.State {
 
 // answer has the charm want some tasks, and every step of them confirmed.
 func answer(s *unit.State, want []effect.Task) {
-	s.Answer = unit.Answer{For: unit.HashInput(s.Input()), Desired: effect.Desired{Tasks: want}}
+	s.Answer = unit.Answer{For: s.Question().For, Desired: effect.Desired{Tasks: want}}
 	s.Answer.Confirmed = map[string]bool{}
 	for _, a := range unit.Step(*s) {
 		if c, ok := a.(unit.Confirm); ok {

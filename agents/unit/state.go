@@ -139,8 +139,21 @@ func (s State) charmTime() time.Time {
 	return j.Now
 }
 
-// HashInput identifies an input.
-func HashInput(in effect.Input) string { return hashOf(in) }
+// HashInput identifies an input. The spec is the larger part of it by far and
+// changes least: its hash, which the intent brings, stands for it.
+func HashInput(spec string, in effect.Input) string {
+	in.Spec = effect.Spec{}
+	return hashOf(struct {
+		Spec string
+		effect.Input
+	}{spec, in})
+}
+
+// Question is what the charm is asked with now.
+func (s State) Question() Ask {
+	in := s.Input()
+	return Ask{Input: in, For: HashInput(s.Journal.Intent.Hash, in)}
+}
 
 // HashEffects identifies what of Desired changes a host; its progress texts
 // do not.

@@ -36,20 +36,22 @@ func Step(s State) []Action {
 // view is a State with what follows from it.
 type view struct {
 	State
-	input   effect.Input
-	current bool              // the charm's answer is for this input
-	diff    effect.Difference // between host and answer; while tearing down, all that undoes
-	open    map[string]bool   // names of the diff's steps
+	question Ask
+	input    effect.Input
+	current  bool              // the charm's answer is for this input
+	diff     effect.Difference // between host and answer; while tearing down, all that undoes
+	open     map[string]bool   // names of the diff's steps
 }
 
 func look(s State) view {
-	v := view{State: s, input: s.Input(), open: map[string]bool{}}
+	v := view{State: s, question: s.Question(), open: map[string]bool{}}
+	v.input = v.question.Input
 	want := s.Answer.Desired
 	switch {
 	case s.Journal.TearingDown():
 		want = effect.Desired{}
 	default:
-		v.current = s.Answer.Failed == "" && s.Answer.For == HashInput(v.input)
+		v.current = s.Answer.Failed == "" && s.Answer.For == v.question.For
 	}
 	if s.Observed.Ready && (v.current || s.Journal.TearingDown()) {
 		v.diff = effect.Diff(s.Journal.applied(want), s.seen(), want)
@@ -101,7 +103,7 @@ func (v view) converge() []Action {
 		return nil
 	}
 	if !v.current {
-		return []Action{Ask{Input: v.input}}
+		return []Action{v.question}
 	}
 	if adopted := v.adopt(); len(adopted) > 0 {
 		return adopted

@@ -146,10 +146,10 @@ func (w *world) round() (busy bool) {
 func (w *world) act(a unit.Action) {
 	switch a := a.(type) {
 	case unit.Ask:
-		w.ask(a.Input, nil)
+		w.ask(a, nil)
 	case unit.Confirm:
 		w.look()
-		w.ask(w.state.Input(), a.Steps)
+		w.ask(w.state.Question(), a.Steps)
 	case unit.Perform:
 		if unit.NeedsConfirm(a.Step) && !w.state.Answer.Confirmed[a.Key()] && !w.state.Journal.TearingDown() {
 			w.t.Fatalf("%s without a confirmation", a.Step.Name())
@@ -173,13 +173,13 @@ func (w *world) act(a unit.Action) {
 	}
 }
 
-func (w *world) ask(in effect.Input, confirmed []string) {
-	w.record(unit.Entry{Now: &unit.Advance{Now: in.Now, For: w.state.Journal.Intent.Hash}})
-	want := w.desire(in)
+func (w *world) ask(q unit.Ask, confirmed []string) {
+	w.record(unit.Entry{Now: &unit.Advance{Now: q.Input.Now, For: w.state.Journal.Intent.Hash}})
+	want := w.desire(q.Input)
 	if r, ok := w.state.NextRound(want); ok {
 		w.record(unit.Entry{Round: &r})
 	}
-	w.state.Answer = unit.Answer{For: unit.HashInput(in), Desired: want, Confirmed: map[string]bool{}}
+	w.state.Answer = unit.Answer{For: q.For, Desired: want, Confirmed: map[string]bool{}}
 	for _, key := range confirmed {
 		w.state.Answer.Confirmed[key] = true
 	}
