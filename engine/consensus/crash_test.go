@@ -3,7 +3,9 @@ package consensus
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -27,7 +29,12 @@ func TestMain(m *testing.M) {
 // writeUntilKilled proposes from many goroutines and prints what was
 // acknowledged.
 func writeUntilKilled(dir string) {
-	n, err := Open(Config{ID: "c1", Dir: dir})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	n, err := Open(Config{ID: "c1", Dir: dir, Address: l.Addr().String(), Listener: l, Dial: nobody})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -56,6 +63,9 @@ func writeUntilKilled(dir string) {
 	fmt.Fprintln(os.Stderr, g.Wait())
 	os.Exit(1)
 }
+
+// nobody is whom a single member reaches.
+func nobody(context.Context, string) (net.Conn, error) { return nil, errors.New("there are no others") }
 
 func TestKillInTheMiddleOfWritesLosesNothingAcknowledged(t *testing.T) {
 	dir := t.TempDir()

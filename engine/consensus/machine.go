@@ -15,6 +15,7 @@ import (
 type machine struct {
 	current atomic.Pointer[state.State]
 	feed    *feed
+	members roster
 }
 
 func newMachine() *machine {
@@ -38,6 +39,9 @@ func (m *machine) Apply(log *raft.Log) any {
 	m.feed.append(before.Index(), commands, outcomes)
 	return outcomes
 }
+
+// StoreConfiguration implements raft.ConfigurationStore.
+func (m *machine) StoreConfiguration(index uint64, c raft.Configuration) { m.members.note(index, c) }
 
 // Snapshot implements raft.FSM.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return snapshot{m.current.Load()}, nil }

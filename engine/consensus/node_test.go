@@ -26,7 +26,7 @@ type running struct {
 
 func start(t *testing.T, dir string) running {
 	t.Helper()
-	n, err := Open(Config{ID: "c1", Dir: dir})
+	n, err := Open(member(t, "c1", dir, memberTLS(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

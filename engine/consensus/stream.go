@@ -2,37 +2,43 @@ package consensus
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
 	"net"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
-// streamLayer carries raft between members over mutual TLS.
-type streamLayer struct {
-	net.Listener
-	config *tls.Config
+// networkTransport carries raft over the connections of a configuration.
+func networkTransport(c Config, logger hclog.Logger) raft.Transport {
+	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream:  &streamLayer{Listener: c.Listener, dial: c.Dial, address: address(c.Address)},
+		MaxPool: 3, Timeout: answerTimeout, Logger: logger,
+	})
 }
 
-// listen opens a member's port. Everyone is refused whom config does not let
-// in: it must ask for a controller's certificate.
-func listen(address string, config *tls.Config) (*streamLayer, error) {
-	if config == nil || config.ClientAuth != tls.RequireAndVerifyClientCert || config.MinVersion < tls.VersionTLS13 {
-		return nil, fmt.Errorf("members speak mutual TLS 1.3 only: the configuration does not ask for it")
-	}
-	l, err := tls.Listen("tcp", address, config)
-	if err != nil {
-		return nil, fmt.Errorf("listen for members: %w", err)
-	}
-	return &streamLayer{Listener: l, config: config}, nil
+// streamLayer passes connections that the caller of Open vouches for.
+type streamLayer struct {
+	net.Listener
+	dial    func(ctx context.Context, address string) (net.Conn, error)
+	address address
 }
+
+// Addr is where others reach this member, which need not be where it listens.
+func (s *streamLayer) Addr() net.Addr { return s.address }
 
 // Dial implements raft.StreamLayer.
 func (s *streamLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	d := tls.Dialer{Config: s.config}
-	return d.DialContext(ctx, "tcp", string(address))
+	return s.dial(ctx, string(address))
 }
+
+// address is a member's, as raft writes it.
+type address string
+
+// Network implements net.Addr.
+func (address) Network() string { return "tcp" }
+
+// String implements net.Addr.
+func (a address) String() string { return string(a) }

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -92,10 +93,32 @@ func open(c Config, began time.Time) (_ *root, err error) {
 	if r.host, err = contextFile(HostContext(c.Dir), r.authority, pki.Host, "host-"+r.id, r.addresses); err != nil {
 		return nil, err
 	}
-	if r.node, err = consensus.Open(consensus.Config{ID: r.id, Dir: filepath.Join(c.Dir, "raft"), Log: c.Log}); err != nil {
+	if r.node, err = r.member(); err != nil {
 		return nil, err
 	}
 	return r, r.serve()
+}
+
+// member opens the log, with a port that lets controllers in and nobody else.
+func (r *root) member() (*consensus.Node, error) {
+	pair, err := ownPair(r.authority, r.id)
+	if err != nil {
+		return nil, err
+	}
+	secured := r.authority.MemberTLS(pair)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", secured)
+	if err != nil {
+		return nil, fmt.Errorf("controller: listen for members: %w", err)
+	}
+	dialler := tls.Dialer{Config: secured}
+	n, err := consensus.Open(consensus.Config{
+		ID: r.id, Dir: filepath.Join(r.Dir, "raft"), Log: r.Log, Address: l.Addr().String(), Listener: l,
+		Dial: func(ctx context.Context, address string) (net.Conn, error) { return dialler.DialContext(ctx, "tcp", address) },
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return n, nil
 }
 
 // serve wires the requests to the log.
