@@ -104,13 +104,13 @@ func (s *Service) admits(st state.State, who Identity, access Access, m model.Mo
 	}
 }
 
-func levelOf(l state.AccessLevel) Access {
+func levelOf(l model.AccessLevel) Access {
 	switch l {
-	case state.ReadAccess:
+	case model.ReadAccess:
 		return Read
-	case state.WriteAccess:
+	case model.WriteAccess:
 		return Write
-	case state.AdminAccess:
+	case model.AdminAccess:
 		return Admin
 	default:
 		return Nobody

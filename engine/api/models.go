@@ -26,7 +26,7 @@ func (s *Service) ListModels(ctx context.Context) ([]operator.ModelSummary, erro
 	for _, m := range st.Models() {
 		access := string(st.Access(user.Name, m.Name))
 		if user.Superuser {
-			access = string(state.AdminAccess)
+			access = string(model.AdminAccess)
 		}
 		if access == "" {
 			continue

@@ -33,7 +33,7 @@ func (s *Service) Grant(ctx context.Context, r operator.Grant) (operator.Committ
 	if err != nil {
 		return operator.Committed{}, err
 	}
-	level := state.AccessLevel(r.Access)
+	level := model.AccessLevel(r.Access)
 	if r.Access == "none" {
 		level = ""
 	} else if levelOf(level) == Nobody {

@@ -233,7 +233,7 @@ func TestTheFirstResultOfAnOperationStays(t *testing.T) {
 
 func TestNothingOfAModelOutlivesIt(t *testing.T) {
 	s := must1(t, base(t), relate(), publish("pg/1", 0, effect.Publication{Records: []effect.Record{{Name: "x", Scope: effect.UnitScope, Value: "1"}}}),
-		SetUser{Name: "op"}, SetAccess{User: "op", Model: "m", Level: ReadAccess})
+		SetUser{Name: "op"}, SetAccess{User: "op", Model: "m", Level: model.ReadAccess})
 	s = must1(t, s, DestroyModel{Model: "m", Force: true})
 	for _, u := range s.ModelUnits("m") {
 		s = must1(t, s, Advance{Subject: u.Ref().Key(), To: Bury}, Advance{Subject: u.Ref().Key(), To: Forget})

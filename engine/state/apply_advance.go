@@ -189,5 +189,8 @@ func (o Advance) model(w *writer, m Model) error {
 	for _, t := range w.tables() {
 		t.dropModel(w, m.Name)
 	}
+	for _, t := range w.tokens.indexed(tokenByModel, radixKey(m.Name, "")) {
+		remove(w, &w.tokens, tokenKey(t.Hash))
+	}
 	return nil
 }

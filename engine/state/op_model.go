@@ -1,8 +1,6 @@
 package state
 
 import (
-	"time"
-
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
 	"github.com/gantry-orchestrator/gantry/model/effect"
@@ -180,36 +178,4 @@ type ResolveTask struct {
 type EnqueueOperation struct {
 	Model model.ModelName  `json:"model"`
 	Run   effect.Operation `json:"run"`
-}
-
-// SetUser makes or replaces an operator.
-type SetUser struct {
-	Name         model.UserName `json:"name"`
-	Superuser    bool           `json:"superuser,omitempty"`
-	Certificates []string       `json:"certificates,omitempty"`
-	Disabled     bool           `json:"disabled,omitempty"`
-}
-
-// SetAccess gives a user a level of access to a model, or takes it.
-type SetAccess struct {
-	User  model.UserName  `json:"user"`
-	Model model.ModelName `json:"model"`
-	Level AccessLevel     `json:"level,omitempty"`
-}
-
-// AddToken makes a joining token known by its hash.
-type AddToken struct {
-	Hash    string         `json:"hash"`
-	Machine string         `json:"machine,omitempty"`
-	User    model.UserName `json:"user,omitempty"`
-	Host    bool           `json:"host,omitempty"`
-	Expires time.Time      `json:"expires"`
-}
-
-// RedeemToken spends a token: one of any number of rivals wins. The
-// certificate then speaks for the token's machine, host or user.
-type RedeemToken struct {
-	Hash        string `json:"hash"`
-	Machine     string `json:"machine,omitempty"` // UUID of who joins; must be the token's where it names one
-	Certificate string `json:"certificate"`       // fingerprint
 }
