@@ -113,7 +113,9 @@ func (r *root) member() (*consensus.Node, error) {
 	dialler := tls.Dialer{Config: secured}
 	n, err := consensus.Open(consensus.Config{
 		ID: r.id, Dir: filepath.Join(r.Dir, "raft"), Log: r.Log, Address: l.Addr().String(), Listener: l,
-		Dial: func(ctx context.Context, address string) (net.Conn, error) { return dialler.DialContext(ctx, "tcp", address) },
+		Dial: func(ctx context.Context, address string) (net.Conn, error) {
+			return dialler.DialContext(ctx, "tcp", address)
+		},
 	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
