@@ -6,6 +6,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
 // Waiting is one thing that a model's convergence waits for.
@@ -19,7 +20,7 @@ type Waiting struct {
 // unit has settled on its intent of now, nothing is leaving, no order is open
 // and the solver is silent. Else it says what is waited for.
 func Converged(s state.State, m model.ModelName, o *Observed, revision uint64) (bool, []Waiting) {
-	p := &problem{State: s, seen: o}
+	p := newProblem(s, o)
 	var waits []Waiting
 	wait := func(subject, reason string, blocked bool) {
 		waits = append(waits, Waiting{subject, reason, blocked})
@@ -73,11 +74,11 @@ func (p *problem) unsettledBecause(u state.Unit) (why string, blocked bool) {
 		return fmt.Sprintf("machine %s is being made", m.Name), false
 	}
 	r, heard := p.seen.Reports[u.Ref()]
-	intent, _ := IntentOf(p.State, u.Ref())
-	status := r.Status.Message
-	if len(r.Doing) > 0 {
-		status = strings.TrimPrefix(status+"; "+strings.Join(r.Doing, ", "), "; ")
+	var intent effect.Intent // whose making takes long where many see each other: only where it decides
+	if heard && (r.Settled || r.Status.Level == model.Blocked) {
+		intent = p.intent(u.Ref())
 	}
+	working := underWay(r)
 	switch {
 	case len(r.Flapping) > 0:
 		return "it alternates: " + strings.Join(r.Flapping, ", "), true
@@ -87,10 +88,25 @@ func (p *problem) unsettledBecause(u state.Unit) (why string, blocked bool) {
 		return fmt.Sprintf("the %s is not heard", agentOf(m)), false
 	case !heard:
 		return "its agent has not reported it", false
-	case r.Hash != intent.Hash || r.Serial < intent.Live.Serial:
-		return strings.TrimSuffix("it has not taken up its newest intent; "+status, "; "), false
 	case !r.Settled:
-		return strings.TrimSuffix(fmt.Sprintf("%v; %s", r.Status.Level, status), "; "), false
+		return working, false
+	case r.Hash != intent.Hash || r.Serial < intent.Live.Serial:
+		return strings.TrimSuffix("taking up its newest intent; "+working, "; "), false
 	}
 	return "", false
+}
+
+// underWay is what a unit says of itself and, in brackets, what is done to it.
+func underWay(r effect.Report) string {
+	text := r.Status.Message
+	switch {
+	case text == "":
+		text = r.Status.Level.String()
+	case strings.HasPrefix(text, "for "):
+		text = "waiting " + text
+	}
+	if len(r.Doing) > 0 {
+		text += " (" + strings.Join(r.Doing, ", ") + ")"
+	}
+	return text
 }

@@ -58,7 +58,7 @@ func commit[A any](ctx context.Context, s *session, what string, send func(conte
 	case ctx.Err() == nil:
 		return answer, err
 	case err == nil:
-		return answer, fmt.Errorf("interrupted: %s: the change is committed%s: %w", what, revisionOf(answer), ctx.Err())
+		return answer, fmt.Errorf("%w: %s: the change is committed%s", endedBy(ctx), what, revisionOf(answer))
 	case errors.Is(err, model.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return answer, fmt.Errorf("interrupted: %s: %w", what, errUnknownOutcome)
 	default:

@@ -28,7 +28,10 @@ func (s *session) gone(ctx context.Context, name model.ModelName, o *removal, do
 	held, err := s.awaitGone(ctx, name, under)
 	elapsed := under.end().Round(100 * time.Millisecond)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("model %s is not gone after %s: %s: %w", name, o.timeout, held, err)
+		return fmt.Errorf("%w after %s: model %s is not gone; it waits for\n  %s", errTimedOut, o.timeout, name, strings.Join(held, "\n  "))
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: revision %d is committed, and model %s goes on being destroyed", errInterrupted, done.Revision, name)
 	}
 	if err != nil {
 		return err
@@ -38,19 +41,19 @@ func (s *session) gone(ctx context.Context, name model.ModelName, o *removal, do
 }
 
 // awaitGone returns what holds the model at the end, where it is not gone.
-func (s *session) awaitGone(ctx context.Context, name model.ModelName, under *progress) (held string, err error) {
+func (s *session) awaitGone(ctx context.Context, name model.ModelName, under *progress) (held []string, err error) {
 	var after uint64
 	for {
 		err := s.client.WatchStatus(ctx, name, after, func(status operator.Status) error {
 			after = status.Model.Index
-			held = strings.Join(append(status.Model.Blocked, status.Model.Waiting...), "; ")
-			under.tell(fmt.Sprintf("destroying model %s: %s, %s left; %s", name,
-				counted(len(status.Applications), "application"), counted(len(status.Machines), "machine"), held))
+			held = append(status.Model.Blocked, status.Model.Waiting...)
+			under.tell(fmt.Sprintf("destroying model %s: %s and %s are left", name,
+				counted(len(status.Applications), "application"), counted(len(status.Machines), "machine")))
 			return nil
 		})
 		switch {
 		case errors.Is(err, model.ErrNotFound):
-			return "", nil
+			return nil, nil
 		case timedOut(ctx, err):
 			return held, context.DeadlineExceeded
 		case ctx.Err() != nil:

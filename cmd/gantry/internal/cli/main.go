@@ -22,6 +22,33 @@ const (
 	ExitTimeout = 4
 )
 
+// A command that does not end by itself ends by one of these.
+var (
+	errTimedOut    = ending{"timed out", context.DeadlineExceeded}
+	errInterrupted = ending{"interrupted", context.Canceled}
+)
+
+// ending is an error of a context, in an operator's words.
+type ending struct {
+	text  string
+	class error
+}
+
+// Error says how the command ended.
+func (e ending) Error() string { return e.text }
+
+// Unwrap is the context's error.
+func (e ending) Unwrap() error { return e.class }
+
+// endedBy is how a context ended, which it has, or whose deadline the
+// controller was the first to notice.
+func endedBy(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return errInterrupted
+	}
+	return errTimedOut
+}
+
 // errChanges ends a plan that changes something; it is not printed.
 var errChanges = errors.New("the plan has changes")
 

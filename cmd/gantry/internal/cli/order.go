@@ -105,7 +105,7 @@ func (s *session) awaitOrder(ctx context.Context, app model.ApplicationName, id 
 		i := slices.IndexFunc(orders, func(o operator.Order) bool { return o.ID == id })
 		switch {
 		case ctx.Err() != nil:
-			return operator.Order{}, fmt.Errorf("order %s of %s is open and goes on; see gantry order list: %w", id, app, ctx.Err())
+			return operator.Order{}, fmt.Errorf("%w: order %s of %s goes on; see gantry order list, or end it with gantry order cancel %s", endedBy(ctx), id, app, app)
 		case err != nil && !errors.Is(err, model.ErrUnavailable):
 			return operator.Order{}, err
 		case err == nil && i < 0:

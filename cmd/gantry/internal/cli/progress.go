@@ -8,11 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// quietFor is how long something may take before it is talked about.
-const quietFor = time.Second
+// How long something may take before it is talked about, and after how long
+// it is said again, where there is no terminal, what is under way.
+const (
+	quietFor    = time.Second
+	remindAfter = time.Minute
+)
 
 // progress tells what is under way: on a terminal in one line that changes,
-// elsewhere in a line at every change.
+// elsewhere in a line at every change of its gist.
 type progress struct {
 	w     io.Writer
 	width int // of the terminal; 0 where it is none
@@ -21,14 +25,15 @@ type progress struct {
 	quit  chan struct{}
 	gone  sync.WaitGroup
 
-	mu      sync.Mutex
-	text    string
-	printed string // the text of the last line
+	mu         sync.Mutex
+	text, gist string
+	printed    string // the gist of the last line
+	printedAt  time.Time
 }
 
 // begin starts to tell what is under way; end must follow.
 func (sh *shell) begin(text string) *progress {
-	p := &progress{w: sh.Stderr, now: sh.Now, start: sh.Now(), text: text, quit: make(chan struct{})}
+	p := &progress{w: sh.Stderr, now: sh.Now, start: sh.Now(), text: text, gist: text, quit: make(chan struct{})}
 	if sh.flags.quiet {
 		p.w = io.Discard
 	}
@@ -53,24 +58,31 @@ func (p *progress) tick() {
 }
 
 // tell changes what is under way.
-func (p *progress) tell(text string) {
+func (p *progress) tell(text string) { p.tellOf(text, text) }
+
+// tellOf changes what is under way. Without a terminal a text of the same gist
+// as the one before is not worth a line.
+func (p *progress) tellOf(gist, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.text = text
+	p.text, p.gist = text, gist
 	if p.now().Sub(p.start) >= quietFor {
 		p.draw()
 	}
 }
 
 func (p *progress) draw() {
-	elapsed := p.now().Sub(p.start).Round(time.Second)
+	now := p.now()
+	elapsed := now.Sub(p.start).Round(time.Second)
 	switch {
 	case p.width > 0:
 		fmt.Fprintf(p.w, "\r\x1b[K%s", clip(fmt.Sprintf("%6s  %s", elapsed, p.text), p.width-1))
-	case p.text != p.printed:
+	case p.gist != p.printed, now.Sub(p.printedAt) >= remindAfter:
 		fmt.Fprintf(p.w, "%6s  %s\n", elapsed, p.text)
+	default:
+		return
 	}
-	p.printed = p.text
+	p.printed, p.printedAt = p.gist, now
 }
 
 // end takes the line away and returns how long it all took.

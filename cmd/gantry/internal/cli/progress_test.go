@@ -45,6 +45,22 @@ func TestWithoutATerminalEveryChangeIsALine(t *testing.T) {
 	})
 }
 
+func TestWithoutATerminalTheSameGistIsALineAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := telling(&out).begin("one")
+		for range 65 {
+			time.Sleep(time.Second)
+			p.tellOf("waiting for a", "waiting for a, which installs")
+		}
+		p.end()
+		text := "waiting for a, which installs\n"
+		if diff := cmp.Diff("    1s  "+text+"  1m1s  "+text, out.String()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestOnATerminalOneLineChangesAndGoesAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

@@ -175,22 +175,31 @@ func TestAnErrorIsReportedOnceLineByLineWithWhatToDoNext(t *testing.T) {
 	}
 }
 
-func TestProgressSaysWhatIsDoneAndWhatIsWaitedFor(t *testing.T) {
+func TestProgressSaysWhatIsWaitedFor(t *testing.T) {
 	tests := map[string]struct {
 		progress operator.Progress
 		want     string
 	}{
-		"nothing is known":      {operator.Progress{}, "settling"},
-		"effects are under way": {operator.Progress{Doing: []string{"a/0: file/x", "a/1: file/x"}}, "a/0: file/x, a/1: file/x"},
-		"others are waited for": {operator.Progress{Doing: []string{"a/0: file/x"}, Waiting: []string{"b/0: no machine"}}, "a/0: file/x · waiting for b/0: no machine"},
-		"a person must act":     {operator.Progress{Blocked: []string{"a/0: no disk"}, Waiting: []string{"b/0: x"}}, "blocked: a/0: no disk"},
-		"it has converged":      {operator.Progress{Converged: true}, "converged"},
+		"nothing is known":        {operator.Progress{}, "settling"},
+		"those at work are first": {operator.Progress{Doing: []string{"b/0: file/x"}, Waiting: []string{"a/0: no machine", "b/0: starting (file/x)"}}, "waiting for b/0: starting (file/x); a/0: no machine"},
+		"the others are counted":  {operator.Progress{Waiting: []string{"a/0: x", "b/0: y", "c/0: z", "c/1: z"}}, "waiting for a/0: x; b/0: y; and 2 more"},
+		"a person must act":       {operator.Progress{Blocked: []string{"a/0: no disk"}, Waiting: []string{"b/0: x"}}, "blocked: a/0: no disk"},
+		"it has converged":        {operator.Progress{Converged: true}, "converged"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := progressText(test.progress); got != test.want {
+			if _, got := progressLine(test.progress); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestTheGistOfProgressIsWhoIsWaitedFor(t *testing.T) {
+	before, _ := progressLine(operator.Progress{Doing: []string{"a/0: file/x"}, Waiting: []string{"a/0: installing", "b/0: x"}})
+	same, _ := progressLine(operator.Progress{Waiting: []string{"a/0: starting", "b/0: x"}})
+	after, _ := progressLine(operator.Progress{Waiting: []string{"b/0: x"}})
+	if before != same || before == after {
+		t.Errorf("%q, then %q, then %q", before, same, after)
 	}
 }

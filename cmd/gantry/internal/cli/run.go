@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -170,7 +169,7 @@ func (s *session) awaitOperations(ctx context.Context, started []operator.Operat
 				break
 			}
 			if ctx.Err() != nil || timedOut(ctx, err) {
-				return nil, fmt.Errorf("operation %s has not ended and goes on; see gantry show-operation %s: %w", op.ID, op.ID, cmp.Or(ctx.Err(), err))
+				return nil, fmt.Errorf("%w: operation %s is under way still; see gantry show-operation %s", endedBy(ctx), op.ID, op.ID)
 			}
 			if !errors.Is(err, model.ErrUnavailable) {
 				return nil, err

@@ -54,9 +54,10 @@ func (s *session) converge(ctx context.Context, revision uint64, timeout time.Du
 	case len(last.Blocked) > 0 && !last.Converged:
 		return fmt.Errorf("model %s is blocked and a person must act:\n  %s", s.model, strings.Join(last.Blocked, "\n  "))
 	case timedOut(ctx, err):
-		return fmt.Errorf("model %s has not converged within %s: %s: %w", s.model, timeout, progressText(last), context.DeadlineExceeded)
+		return fmt.Errorf("%w after %s: model %s has not converged; it waits for\n  %s", errTimedOut, timeout, s.model,
+			strings.Join(append(last.Waiting, last.Blocked...), "\n  "))
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted: revision %d is committed and goes on being carried out: %w", max(revision, last.Revision), ctx.Err())
+		return fmt.Errorf("%w: revision %d is committed and goes on being carried out", errInterrupted, max(revision, last.Revision))
 	case err != nil:
 		return err
 	}
@@ -74,7 +75,7 @@ func (s *session) watchProgress(ctx context.Context, revision uint64, under *pro
 	for {
 		err = s.client.Wait(ctx, s.model, revision, func(p operator.Progress) error {
 			last = p
-			under.tell(progressText(p))
+			under.tellOf(progressLine(p))
 			return nil
 		})
 		if last.Index == 0 || !errors.Is(err, model.ErrUnavailable) {
@@ -89,22 +90,41 @@ func (s *session) watchProgress(ctx context.Context, revision uint64, under *pro
 	}
 }
 
-// progressText says in one line what is done, and what is waited for.
-func progressText(p operator.Progress) string {
-	var parts []string
-	if len(p.Doing) > 0 {
-		parts = append(parts, strings.Join(p.Doing, ", "))
-	}
-	if len(p.Waiting) > 0 {
-		parts = append(parts, "waiting for "+strings.Join(p.Waiting, "; "))
-	}
+// waitShown is of how many units a line of progress says what they wait for.
+const waitShown = 2
+
+// progressLine says in one line what is waited for, those at work first. Its
+// gist is who is waited for, whatever they are at.
+func progressLine(p operator.Progress) (gist, text string) {
 	switch {
 	case p.Converged:
-		return "converged"
+		return "converged", "converged"
 	case len(p.Blocked) > 0:
-		return "blocked: " + strings.Join(p.Blocked, "; ")
-	case len(parts) == 0:
-		return "settling"
+		text = "blocked: " + strings.Join(p.Blocked, "; ")
+		return text, text
+	case len(p.Waiting) == 0:
+		return "settling", "settling"
 	}
-	return strings.Join(parts, " · ")
+	working := map[string]bool{}
+	for _, line := range p.Doing {
+		subject, _, _ := strings.Cut(line, ": ")
+		working[subject] = true
+	}
+	var first, rest, subjects []string
+	for _, line := range p.Waiting {
+		subject, _, _ := strings.Cut(line, ": ")
+		subjects = append(subjects, subject)
+		if working[subject] {
+			first = append(first, line)
+		} else {
+			rest = append(rest, line)
+		}
+	}
+	shown := append(first, rest...)
+	more := len(shown) - waitShown
+	text = "waiting for " + strings.Join(shown[:min(waitShown, len(shown))], "; ")
+	if more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return strings.Join(subjects, " "), text
 }
