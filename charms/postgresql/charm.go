@@ -1,7 +1,7 @@
 // Package postgresql is the charm of highly available PostgreSQL 15 under
-// Patroni. Its promises: one founder for each epoch, members that join and
-// leave one at a time, restarts with the primary last, and data that is set
-// aside rather than overwritten.
+// Patroni. Its promises: one set of founders for each epoch, who start at once,
+// members that join and leave it one at a time, restarts with the primary last,
+// and data that is set aside rather than overwritten.
 //
 // It is pure; what touches the software is in internal/operate.
 package postgresql

@@ -14,9 +14,10 @@ import (
 // the next. It is a record, so the first commit wins and no change of leader
 // can found a second cluster.
 type epoch struct {
-	Number      int            `json:"number"`
-	Founder     model.UnitName `json:"founder"`
-	Incarnation string         `json:"incarnation"` // stamp of every member's data
+	Number      int              `json:"number"`
+	Founder     model.UnitName   `json:"founder"`
+	With        []model.UnitName `json:"with,omitempty"` // who are voters beside the founder from the start
+	Incarnation string           `json:"incarnation"`    // stamp of every member's data
 }
 
 const (
@@ -41,7 +42,7 @@ func (m *member) mint() (waits string) {
 	}
 	var founded bool
 	if m.epoch, founded = currentEpoch(m.in); !founded && m.in.Live.Leader {
-		m.propose(epoch{Number: 1, Founder: m.in.Spec.Unit, Incarnation: "epoch-1"})
+		m.nameFounders()
 	}
 	switch {
 	case !minted:
@@ -75,19 +76,23 @@ func (m *member) propose(e epoch) {
 	m.b.Record(effect.ApplicationScope, fmt.Sprint(epochRecord, e.Number), string(b))
 }
 
-// founds reports whether this unit founds the epoch's cluster.
-func (m *member) founds() bool { return m.epoch.Founder == m.in.Spec.Unit }
+// founds reports whether this unit is a voter of the epoch's cluster from the
+// start, so that it need not join.
+func (m *member) founds() bool { return m.epoch.foundedBy(m.in.Spec.Unit) }
 
 // members are the peers that have joined the epoch's cluster.
 func (m *member) members() []effect.Remote {
 	var joined []effect.Remote
 	for _, p := range sdk.Peers(m.in) {
-		if p.Bag["member"] == fmt.Sprint(m.epoch.Number) && p.Address != "" {
+		if m.belongs(p) && p.Address != "" {
 			joined = append(joined, p)
 		}
 	}
 	return joined
 }
+
+// belongs reports whether a peer has joined the epoch's cluster.
+func (m *member) belongs(p effect.Remote) bool { return p.Bag["member"] == fmt.Sprint(m.epoch.Number) }
 
 // publishMember says that this unit has joined, and what part it plays.
 func (m *member) publishMember() {

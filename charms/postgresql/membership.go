@@ -77,7 +77,12 @@ func (m *member) membershipTurn() *effect.Turn {
 // service stops, and only when no member lists it any more is the unit let go.
 func (m *member) depart() model.Status {
 	self := m.in.Spec.Unit
-	if len(m.members()) == 0 {
+	switch {
+	case len(m.members()) > 0:
+	case m.foundsWithOthers():
+		m.b.Hold(self, "the cluster that it founds has no other member yet")
+		return sdk.Maintenance("founding the cluster before it leaves")
+	default:
 		return sdk.Active("the last member") // nobody is left to leave
 	}
 	if !m.standsDown() {

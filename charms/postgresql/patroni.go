@@ -86,7 +86,7 @@ func (m *member) configuration() effect.Content {
 	s, in := m.secret, m.in
 	password := func(role string) effect.Segment { return sdk.Encoded(s, role, effect.Quoted) }
 	partners := []string{} // Patroni does not take null
-	for _, p := range m.members() {
+	for _, p := range m.partners() {
 		partners = append(partners, sdk.Join(p.Address, raftPort))
 	}
 	parts := []any{
@@ -96,7 +96,7 @@ func (m *member) configuration() effect.Content {
 		", authentication: {username: patroni, password: ", password("patroni"), "}}\n",
 		"raft: {data_dir: ", quote(m.raftDir()), ", self_addr: ", quote(sdk.HostPort(in, raftPort)), ", bind_addr: ", quote(sdk.HostPort(in, raftPort)),
 		", password: ", password("raft"), ", partner_addrs: ", quote(partners), "}\n",
-		"bootstrap:\n  dcs: ", m.settings.dcs.body(), "\n", m.bootstrap(),
+		m.bootstrap(),
 		"postgresql:\n",
 		"  listen: ", quote(sdk.HostPort(in, sqlPort)), "\n",
 		"  connect_address: ", quote(sdk.HostPort(in, sqlPort)), "\n",
@@ -115,13 +115,18 @@ func (m *member) configuration() effect.Content {
 	return sdk.Text(parts...)
 }
 
-// bootstrap founds the cluster by initdb, or in an epoch that a restore began
-// from its backup.
+// bootstrap has the epoch's founder, and nobody else, make the data: by initdb,
+// or in an epoch that a restore began from its backup. A member without this
+// section waits for a primary, whatever it finds in the consensus.
 func (m *member) bootstrap() string {
-	if order := m.restoring(); order != nil && m.restored(order) {
-		return m.bootstrapFromBackup(order)
+	if m.epoch.Founder != m.in.Spec.Unit {
+		return ""
 	}
-	return "  initdb: [{encoding: UTF8}, {locale: C.UTF-8}, data-checksums, {auth-host: scram-sha-256}, {auth-local: peer}]\n"
+	settings := "bootstrap:\n  dcs: " + m.settings.dcs.body() + "\n"
+	if order := m.restoring(); order != nil && m.restored(order) {
+		return settings + m.bootstrapFromBackup(order)
+	}
+	return settings + "  initdb: [{encoding: UTF8}, {locale: C.UTF-8}, data-checksums, {auth-host: scram-sha-256}, {auth-local: peer}]\n"
 }
 
 // localParameters are those that differ between members or follow the backup

@@ -26,6 +26,9 @@ type world struct {
 
 type twinMember struct {
 	address     string
+	partners    []string // addresses that its configuration named when it started
+	founds      bool     // where nobody has: its configuration says how
+	settings    dynamic  // that it would found with
 	incarnation string
 	running     bool
 	starts      int // of its postmaster
@@ -61,6 +64,7 @@ func (Charm) Step(w sdk.World, e sdk.Event) (sdk.World, sdk.Outcome) {
 	case sdk.UnitRemoved:
 		delete(c.members, e.Unit)
 	}
+	c.gather()
 	c.elect()
 	return c, out
 }
@@ -76,25 +80,74 @@ func (w *world) change(u model.UnitName, f func(*twinMember)) {
 	w.members[u] = m
 }
 
-// start founds a cluster where the configuration names no partner and nobody
-// has founded this incarnation, and otherwise joins or comes back.
+// start has a member come back, or take part in the cluster of its
+// incarnation as soon as there is one.
 func (w *world) start(e sdk.ServiceStarted) {
 	known := w.members[e.Unit]
 	known.address, known.incarnation, known.running = e.Address, e.Incarnation, true
+	known.partners = partnersOf(e.Files)
+	known.settings, known.founds = bootstrapSettings(e.Files)
 	known.starts++
-	founder, founded := w.founded[e.Incarnation]
-	switch alone := withoutPartners(e.Files); {
-	case !founded && alone:
-		w.founded[e.Incarnation] = e.Unit
-		w.primary, w.timeline, w.wanted = e.Unit, 1, bootstrapSettings(e.Files)
-		known.voter = true
-	case alone && !known.voter && founder != e.Unit:
-		w.second = fmt.Errorf("%v founds a second cluster of %s, which %v founded", e.Unit, e.Incarnation, founder)
-	default:
-		known.voter = true
-	}
 	known.applied = w.wanted.PostgreSQL.Parameters
 	w.members[e.Unit] = known
+}
+
+// gather makes voters of the members that start for the first time: of one
+// that reaches a voter, by being added, and of those that name each other, by
+// founding, once they are a majority of the set and the one that may is there.
+func (w *world) gather() {
+	for _, u := range w.units() {
+		m := w.members[u]
+		switch {
+		case m.voter || !m.running || m.cut:
+		case w.reaches(m):
+			w.admit(u)
+		case m.founds && w.majority(m):
+			if founder, founded := w.founded[m.incarnation]; founded && founder != u {
+				w.second = fmt.Errorf("%v founds a second cluster of %s, which %v founded", u, m.incarnation, founder)
+				continue
+			}
+			w.found(u, m)
+		}
+	}
+}
+
+// set are the addresses of the voters among which a member would found.
+func (m twinMember) set() []string { return append(slices.Clone(m.partners), m.address) }
+
+func (w *world) majority(m twinMember) bool {
+	present := 0
+	for _, other := range w.members {
+		if other.running && !other.cut && other.incarnation == m.incarnation && slices.Contains(m.set(), other.address) {
+			present++
+		}
+	}
+	return present*2 > len(m.set())
+}
+
+// reaches reports whether a starting member finds a voter among its partners.
+func (w *world) reaches(m twinMember) bool {
+	for _, other := range w.members {
+		if other.serving() && other.incarnation == m.incarnation && slices.Contains(m.partners, other.address) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) admit(u model.UnitName) {
+	w.change(u, func(m *twinMember) { m.voter, m.applied = true, w.wanted.PostgreSQL.Parameters })
+}
+
+// found begins a cluster, of which the whole set are voters.
+func (w *world) found(u model.UnitName, m twinMember) {
+	w.founded[m.incarnation] = u
+	w.primary, w.timeline, w.wanted = u, 1, m.settings
+	for _, other := range w.units() {
+		if o := w.members[other]; o.incarnation == m.incarnation && slices.Contains(m.set(), o.address) {
+			w.admit(other)
+		}
+	}
 }
 
 func patroniText(files []effect.File) string {
@@ -109,17 +162,28 @@ func patroniText(files []effect.File) string {
 	return b.String()
 }
 
-func withoutPartners(files []effect.File) bool {
-	return strings.Contains(patroniText(files), "partner_addrs: []}")
+// partnersOf are the partners' addresses in a member's configuration.
+func partnersOf(files []effect.File) (addresses []string) {
+	_, list, _ := strings.Cut(patroniText(files), "partner_addrs: ")
+	list, _, _ = strings.Cut(list, "}")
+	var partners []string
+	if list != "" && json.Unmarshal([]byte(list), &partners) != nil {
+		panic("postgresql: the charm's own configuration does not decode: " + list)
+	}
+	for _, p := range partners {
+		address, _, _ := strings.Cut(p, ":")
+		addresses = append(addresses, address)
+	}
+	return addresses
 }
 
-func bootstrapSettings(files []effect.File) dynamic {
+func bootstrapSettings(files []effect.File) (d dynamic, founds bool) {
 	for line := range strings.Lines(patroniText(files)) {
 		if body, ok := strings.CutPrefix(strings.TrimSpace(line), "dcs: "); ok {
-			return settingsOf(body)
+			return settingsOf(body), true
 		}
 	}
-	return dynamic{}
+	return dynamic{}, false
 }
 
 func settingsOf(body string) dynamic {
