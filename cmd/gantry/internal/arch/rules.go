@@ -31,6 +31,7 @@ var mayImport = []importRule{
 	{"engine/placement", []string{"model", "model/charm", "model/effect", "engine/state"}},
 	{"engine/plan", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement"}},
 	{"engine/consensus", []string{"model", "engine/state"}},
+	{"engine/consensus/linear", nil},
 	{"engine/api", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement", "engine/plan"}},
 	{"engine/wire", []string{"model", "model/effect", "model/operator", "engine/wire/internal/pb"}},
 	{"engine/wire/...", []string{"engine/wire/..."}},
