@@ -12,7 +12,10 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/fs"
 	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/segment"
+	"github.com/hashicorp/raft-wal/types"
 
 	"github.com/gantry-orchestrator/gantry/model"
 )
@@ -47,13 +50,22 @@ func openDisk(dir string, logger hclog.Logger) (*disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open snapshots in %s: %w", dir, err)
 	}
-	// Ours to close: the log does not, and the file stays locked.
+	if err := renewFile(filepath.Join(at, metadb.FileName)); err != nil {
+		return nil, fmt.Errorf("open log in %s: %w", dir, err)
+	}
 	meta := &metadb.BoltMetaDB{}
-	log, err := wal.Open(at, wal.WithSegmentSize(segmentBytes), wal.WithLogger(logger), wal.WithMetaStore(meta))
+	log, err := openLog(at, fs.New(), meta, segmentBytes, logger)
 	if err != nil {
 		return nil, fmt.Errorf("open log in %s: %w", dir, errors.Join(err, meta.Close()))
 	}
+	// meta is ours to close: the log does not, and the file stays locked.
 	return newDisk(log, log, snapshots, func() error { return errors.Join(log.Close(), meta.Close()) }), nil
+}
+
+// openLog opens the log of a folder of a file system.
+func openLog(dir string, files types.VFS, meta types.MetaStore, size int, logger hclog.Logger) (*wal.WAL, error) {
+	return wal.Open(dir, wal.WithSegmentSize(size), wal.WithLogger(logger), wal.WithMetaStore(meta),
+		wal.WithSegmentFiler(segment.NewFiler(dir, renewing{files})))
 }
 
 func newDisk(logs raft.LogStore, stable raft.StableStore, snapshots raft.SnapshotStore, shut func() error) *disk {

@@ -98,24 +98,37 @@ func newNode(c Config, d *disk, transport raft.Transport, m *machine, fsm raft.F
 		stopped: make(chan struct{}), changing: make(chan struct{}, 1),
 	}
 	d.noted = m.members.note
-	config := raftConfig(c.ID, raftLogger(c.Log), turns)
-	known, err := raft.HasExistingState(d, d, d)
-	if err != nil {
-		return nil, fmt.Errorf("read log in %s: %w", c.Dir, errors.Join(err, n.line.Close()))
-	}
-	if !known && !c.Join {
-		if err := raft.BootstrapCluster(config, d, d, d, n.line, alone(c.ID, c.Address)); err != nil {
-			return nil, fmt.Errorf("begin a log in %s: %w", c.Dir, errors.Join(err, n.line.Close()))
-		}
-	}
-	if n.raft, err = raft.NewRaft(config, fsm, d, d, d, n.line); err != nil {
-		return nil, fmt.Errorf("start consensus: %w", errors.Join(err, n.line.Close()))
+	if err := n.begin(raftConfig(c.ID, raftLogger(c.Log), turns), fsm); err != nil {
+		return nil, errors.Join(err, n.line.Close())
 	}
 	d.arm()
 	if n.only() {
 		return n, hasten(n.raft)
 	}
 	return n, nil
+}
+
+// begin starts raft, and founds a log where there is none. Raft panics where it
+// cannot keep its term.
+func (n *Node) begin(config *raft.Config, fsm raft.FSM) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("start consensus in %s: %v", n.config.Dir, r)
+		}
+	}()
+	known, err := raft.HasExistingState(n.disk, n.disk, n.disk)
+	if err != nil {
+		return fmt.Errorf("read log in %s: %w", n.config.Dir, err)
+	}
+	if !known && !n.config.Join {
+		if err := raft.BootstrapCluster(config, n.disk, n.disk, n.disk, n.line, alone(n.config.ID, n.config.Address)); err != nil {
+			return fmt.Errorf("begin a log in %s: %w", n.config.Dir, err)
+		}
+	}
+	if n.raft, err = raft.NewRaft(config, fsm, n.disk, n.disk, n.disk, n.line); err != nil {
+		return fmt.Errorf("start consensus in %s: %w", n.config.Dir, err)
+	}
+	return nil
 }
 
 // alone is the configuration of a single member.
