@@ -35,9 +35,10 @@ func openCharms(at place, controller *client.Agent, log *slog.Logger) (*charmHos
 	return c, err
 }
 
-// resolve finds the command of a charm's process.
+// resolve finds the command of a charm's process, which is the same before and
+// after an artifact is fetched.
 func (c *charmHost) resolve(charm effect.Charm) ([]string, error) {
-	if _, err := os.Stat(c.artifact(charm)); err == nil {
+	if !builtIn(charm) {
 		return []string{filepath.Join(c.artifact(charm), "charm")}, nil
 	}
 	return program(charm.Name)
