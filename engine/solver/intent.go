@@ -17,6 +17,34 @@ import (
 // A unit whose spec says Dying drains: it reconciles, and all is kept. One
 // whose spec says Dead is torn down.
 func IntentOf(s state.State, u state.UnitRef) (intent effect.Intent, ok bool) {
+	return NewIntents(s).Of(u)
+}
+
+// Intents makes the intents of many units of one state. What several of them
+// see is looked up once: among n peers each sees all others.
+type Intents struct {
+	state.State
+	sides map[end][]seenUnit
+}
+
+// end is one end of a relation, as seen from the other or, of peers, from
+// within.
+type end struct {
+	relation    state.RelationRef
+	application model.ApplicationName
+}
+
+// seenUnit is a unit as others see it, and the newest index that went into that.
+type seenUnit struct {
+	effect.Remote
+	newest uint64
+}
+
+// NewIntents has looked at nothing yet.
+func NewIntents(s state.State) *Intents { return &Intents{State: s, sides: map[end][]seenUnit{}} }
+
+// Of is IntentOf.
+func (s *Intents) Of(u state.UnitRef) (intent effect.Intent, ok bool) {
 	unit, ok := s.Unit(u)
 	if !ok || unit.Life == model.Dead || unit.Machine == "" {
 		return intent, false
@@ -29,7 +57,7 @@ func IntentOf(s state.State, u state.UnitRef) (intent effect.Intent, ok bool) {
 	if !ok {
 		return intent, false
 	}
-	w := &writing{State: s, unit: unit, application: a}
+	w := &writing{Intents: s, unit: unit, application: a}
 	intent.Spec = w.spec(m)
 	intent.Generation = w.newest
 	intent.Hash = intent.Spec.Hash()
@@ -41,7 +69,7 @@ func IntentOf(s state.State, u state.UnitRef) (intent effect.Intent, ok bool) {
 // writing is an intent being made. Newest is the highest index of what went
 // into the part that is being written.
 type writing struct {
-	state.State
+	*Intents
 	unit        state.Unit
 	application state.Application
 	newest      uint64
@@ -85,19 +113,51 @@ func (w *writing) relation(r state.Relation) effect.Relation {
 		ID: r.ID, Endpoint: own.Endpoint, Interface: r.Interface, Role: own.Role, Scope: r.Scope, Life: r.Life,
 		Remote: remote.Application, Bag: w.bag(r, state.Owner{Application: remote.Application}),
 	}
-	for _, v := range others(w.State, w.unit, r) {
-		w.saw(v.Stamp)
-		other := effect.Remote{
-			Unit: v.Name, Life: v.Life, Gone: v.Life == model.Dead,
-			Bag: w.bag(r, state.Owner{Application: v.Name.Application, Unit: v.Name}),
+	others := w.others(w.unit, r)
+	if len(others) > 1 {
+		seen.Units = make([]effect.Remote, 0, len(others))
+	}
+	for _, v := range others {
+		if v.Unit != w.unit.Name {
+			w.newest = max(w.newest, v.newest)
+			seen.Units = append(seen.Units, v.Remote)
 		}
-		if m, ok := w.Machine(state.MachineRef{Model: v.Model, Machine: v.Machine}); ok && !other.Gone {
-			w.saw(m.Stamp)
-			other.Address = m.Address
-		}
-		seen.Units = append(seen.Units, other)
 	}
 	return seen
+}
+
+// others are the units of the other end of a unit's relation, or all peers.
+func (s *Intents) others(u state.Unit, r state.Relation) []seenUnit {
+	_, remote, ok := r.End(u.Name.Application)
+	if !ok {
+		return nil
+	}
+	if r.Scope == model.ContainerScope { // each unit sees others
+		return s.seen(r, counterparts(s.State, u, r, remote.Application))
+	}
+	key := end{r.Ref(), remote.Application}
+	known, ok := s.sides[key]
+	if !ok {
+		known = s.seen(r, counterparts(s.State, u, r, remote.Application))
+		s.sides[key] = known
+	}
+	return known
+}
+
+func (s *Intents) seen(r state.Relation, units []state.Unit) []seenUnit {
+	var all []seenUnit
+	for _, v := range units {
+		b, _ := s.Bag(r.Ref(), state.Owner{Application: v.Name.Application, Unit: v.Name})
+		other := seenUnit{newest: max(v.ModifyIndex, b.ModifyIndex), Remote: effect.Remote{
+			Unit: v.Name, Life: v.Life, Gone: v.Life == model.Dead, Bag: b.Data,
+		}}
+		if m, ok := s.Machine(state.MachineRef{Model: v.Model, Machine: v.Machine}); ok && !other.Gone {
+			other.newest = max(other.newest, m.ModifyIndex)
+			other.Address = m.Address
+		}
+		all = append(all, other)
+	}
+	return all
 }
 
 func (w *writing) bag(r state.Relation, o state.Owner) map[string]string {

@@ -23,7 +23,7 @@ type Blocked struct {
 // order is that of the subjects' names. With everything dirty it also explains
 // all that is blocked; else only what it came by.
 func Solve(s state.State, dirty Dirty, o *Observed) ([]state.Command, []Blocked) {
-	p := &problem{State: s, seen: o, done: map[state.Key]bool{}, intents: map[state.UnitRef]effect.Intent{}}
+	p := newProblem(s, o)
 	applications, machines, models := dirty.resolve(s)
 	for _, r := range applications {
 		p.application(r)
@@ -47,7 +47,14 @@ type problem struct {
 	commands []state.Command
 	blocked  []Blocked
 	done     map[state.Key]bool // subjects of departure that were looked at
+	making   *Intents
 	intents  map[state.UnitRef]effect.Intent
+}
+
+func newProblem(s state.State, o *Observed) *problem {
+	return &problem{
+		State: s, seen: o, done: map[state.Key]bool{}, making: NewIntents(s), intents: map[state.UnitRef]effect.Intent{},
+	}
 }
 
 // emit adds a command that follows from a revision and holds while what it was
@@ -99,7 +106,7 @@ func (p *problem) model(name model.ModelName) {
 func (p *problem) intent(u state.UnitRef) effect.Intent {
 	i, ok := p.intents[u]
 	if !ok {
-		i, _ = IntentOf(p.State, u)
+		i, _ = p.making.Of(u)
 		p.intents[u] = i
 	}
 	return i
