@@ -34,3 +34,25 @@ func TestAFailureCountsWhileItsActionIsTried(t *testing.T) {
 		t.Error("blocked by the claim of a task that is done")
 	}
 }
+
+func TestAStatusNamesWhatFailsAgainAndAgain(t *testing.T) {
+	task := effect.Task{ID: "task/found", Key: "1", Scope: effect.ApplicationScope, Idempotent: true}
+	message := func(times int) string {
+		s := founding(nil, task)
+		s.Answer.Desired.Status = model.Status{Level: model.Waiting, Message: "for the server to listen"}
+		s.Failures = map[string]unit.Failure{"claim task/found": {Text: "no such program", Times: times, RetryAt: s.Now.Add(time.Minute)}}
+		for _, a := range unit.Step(s) {
+			if r, ok := a.(unit.SendReport); ok {
+				return r.Report.Status.Message
+			}
+		}
+		t.Fatal("no report")
+		return ""
+	}
+	if got, want := message(1), "for the server to listen"; got != want {
+		t.Errorf("%q after one failure, want %q", got, want)
+	}
+	if got, want := message(3), "for the server to listen; no such program"; got != want {
+		t.Errorf("%q after three failures, want %q", got, want)
+	}
+}

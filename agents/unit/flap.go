@@ -22,7 +22,12 @@ type Round struct {
 	Desired string      `json:"desired"`           // hash
 	Changed []effect.ID `json:"changed,omitempty"` // effects that differ from the round before
 	Token   uint64      `json:"token,omitempty"`   // of leadership; 0 where the unit does not lead
+	Order   string      `json:"order,omitempty"`   // the open order's id
 }
+
+// comparable reports whether nothing was asked of the unit between two rounds
+// that accounts for a way back: the same leadership, and the same order or none.
+func (r Round) comparable(other Round) bool { return r.Token == other.Token && r.Order == other.Order }
 
 // NextRound is the round that an answer begins, to be journaled before the
 // answer is carried out; ok is false where the effects are as they were.
@@ -32,8 +37,12 @@ func (s State) NextRound(next effect.Desired) (r Round, ok bool) {
 		return Round{}, false
 	}
 	r = Round{At: s.Now, Desired: hash}
-	if live := s.Input().Live; live.Leader {
+	live := s.Input().Live
+	if live.Leader {
 		r.Token = live.Token
+	}
+	if live.Order != nil {
+		r.Order = live.Order.ID
 	}
 	if s.Answer.For != "" {
 		r.Changed = Changed(s.Answer.Desired, next)
@@ -42,12 +51,12 @@ func (s State) NextRound(next effect.Desired) (r Round, ok bool) {
 }
 
 // Flapping names the effects that alternate; none where the rounds are no
-// flapping. Only rounds of one generation and one leadership within FlapWindow
-// are compared: a failover a month, and a lease that moves, return to an
-// earlier Desired too.
+// flapping. Only rounds of one generation, one leadership and one order, or none,
+// within FlapWindow are compared: a failover a month, a lease that moves, and an
+// order that was cancelled return to an earlier Desired too.
 func Flapping(rounds []Round, now time.Time) []effect.ID {
 	begin := len(rounds)
-	for begin > 0 && rounds[begin-1].Token == rounds[len(rounds)-1].Token {
+	for begin > 0 && rounds[begin-1].comparable(rounds[len(rounds)-1]) {
 		begin--
 	}
 	recent := slices.DeleteFunc(slices.Clone(rounds[begin:]), func(r Round) bool { return now.Sub(r.At) > FlapWindow })

@@ -23,3 +23,18 @@ func TestALeaseThatMovesIsNoFlapping(t *testing.T) {
 		t.Errorf("while leadership moves: %v, want none", got)
 	}
 }
+
+func TestOrdersThatAreCancelledAreNoFlapping(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var rounds []Round
+	for i := range 12 {
+		r := Round{At: at.Add(time.Duration(i) * time.Second), Desired: "as ever", Changed: []effect.ID{"task/configure"}}
+		if i%2 == 1 {
+			r.Desired, r.Order = "as ordered", string(rune('a'+i))
+		}
+		rounds = append(rounds, r)
+	}
+	if got := Flapping(rounds, at.Add(time.Minute)); got != nil {
+		t.Errorf("%v, want none", got)
+	}
+}

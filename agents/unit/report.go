@@ -120,7 +120,20 @@ func (v view) status() model.Status {
 	for _, s := range v.trouble() {
 		status = model.Worse(status, s)
 	}
+	if why := v.failing(); why != "" && status == v.Answer.Desired.Status {
+		status.Message += "; " + why // what the charm waits for may be just this
+	}
 	return status
+}
+
+// failing is why an action failed that has failed again and again, "" if none.
+func (v view) failing() string {
+	for _, key := range sortedKeys(v.Failures) {
+		if v.Failures[key].Times >= askTries && !v.outdated(key) {
+			return v.Failures[key].Text
+		}
+	}
+	return ""
 }
 
 func (v view) departing() model.Status {
