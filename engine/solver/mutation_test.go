@@ -45,7 +45,7 @@ var mutations = []struct {
 	},
 	{
 		"a generation forgets the machines of remote units", "intent.go",
-		"			w.saw(m.Stamp)\n			other.Address", "			other.Address",
+		"			other.newest = max(other.newest, m.ModifyIndex)\n", "",
 	},
 	{
 		"a bag does not reach the other end", "affected.go",
