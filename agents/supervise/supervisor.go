@@ -66,6 +66,7 @@ func (s *supervisor) loop(ctx context.Context, signals <-chan os.Signal) {
 		select {
 		case f := <-s.inbox:
 			f()
+			s.drain()
 		case <-timer.C:
 		case sig := <-signals:
 			switch sig {
@@ -77,6 +78,19 @@ func (s *supervisor) loop(ctx context.Context, signals <-chan os.Signal) {
 		case <-end:
 			s.shutdown, end = true, nil
 		case <-s.ctx.Done(): // another loop of this supervisor failed
+			return
+		}
+	}
+}
+
+// drain runs what else has come, so that all services are looked at once for
+// all of it.
+func (s *supervisor) drain() {
+	for range maxBatch {
+		select {
+		case f := <-s.inbox:
+			f()
+		default:
 			return
 		}
 	}
@@ -104,6 +118,9 @@ func (s *supervisor) settle() time.Time {
 		}
 	}
 }
+
+// maxBatch bounds what is run before services are looked at again.
+const maxBatch = 64
 
 // sweepPause is how often to look whether killed processes are gone; killPause
 // how often to kill again.
