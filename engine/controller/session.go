@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
@@ -94,9 +95,11 @@ func (s *session) send(ctx context.Context) error {
 		if err := s.echo(ctx, beats); err != nil {
 			return err
 		}
+		began := time.Now()
 		if err := s.push(st, units); err != nil {
 			return err
 		}
+		gather(ctx, time.Since(began))
 		if err := s.operate(st); err != nil {
 			return err
 		}
@@ -114,13 +117,26 @@ func (s *session) echo(ctx context.Context, beats []effect.Beat) error {
 	return s.stream.Send(effect.Downward{Beat: &beats[len(beats)-1]})
 }
 
+// gather waits as long as a push took, within bounds: where many units see each
+// other a push is long, and what they publish meanwhile goes out together.
+func gather(ctx context.Context, took time.Duration) {
+	const most = 250 * time.Millisecond // a beat may wait for it
+	timer := time.NewTimer(min(took, most))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
 // push sends the intents that differ, and withdraws those that are no more.
 func (s *session) push(st state.State, units map[model.UnitName]bool) error {
 	var down effect.Downward
+	intents := solver.NewIntents(st)
 	for u := range units {
 		ref := state.UnitRef{Model: s.machine.Model, Unit: u}
 		row, here := st.Unit(ref)
-		intent, wanted := solver.IntentOf(st, ref)
+		intent, wanted := intents.Of(ref)
 		wanted = wanted && here && row.Machine == s.machine.Machine
 		s.all.pushed(ref, s.machine, wanted)
 		known, had := s.sent[u]
