@@ -50,6 +50,7 @@ var kinds = []opKind{
 	kind[AnchorAudit]("anchor-audit", false),
 	kind[SetController]("set-controller", false),
 	kind[RemoveController]("remove-controller", false),
+	kind[NoteBackup]("note-backup", false),
 
 	kind[CreateSubordinate]("create-subordinate", false),
 	kind[AssignUnit]("assign-unit", false),

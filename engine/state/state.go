@@ -55,6 +55,8 @@ type header struct {
 	Disturbed uint64    `json:"disturbed"` // the last entry that was not the solver's
 	Solved    uint64    `json:"solved"`    // the solver was silent at this entry
 	Audits    anchors   `json:"audits,omitempty"`
+
+	Backups model.Backups `json:"backups,omitzero"` // what it points at is never written
 }
 
 // Empty is the state before the first entry.
@@ -106,6 +108,7 @@ type transacted interface {
 // coded is what a snapshot is made with.
 type coded interface {
 	encode(*encoder) error
+	encodeModel(*encoder, model.ModelName) error
 	decode(*decoder) error
 }
 
