@@ -17,6 +17,8 @@ const (
 	AgentCaller Kind = "agent" // of a machine, by its UUID
 	HostCaller  Kind = "host"  // a host agent, by its id
 	JoinCaller  Kind = "join"  // the bearer of a token
+	PeerCaller  Kind = "controller"
+	TokenCaller Kind = "token" // a pipeline, by the ID of its token
 )
 
 // Identity is who calls, as the transport authenticated it.
@@ -43,6 +45,8 @@ const (
 	Agent
 	Host
 	Join
+	Peer
+	AddModels // an operator who may make models
 )
 
 // grant is what a caller was admitted for.
@@ -69,28 +73,34 @@ func (s *Service) admits(st state.State, who Identity, access Access, m model.Mo
 		return fmt.Errorf("%v: %s: %w", who, why, model.ErrDenied)
 	}
 	switch access {
-	case Login, Read, Write, Admin, Superuser:
-		if who.Kind != UserCaller {
+	case Login, Read, Write, Admin, AddModels, Superuser:
+		if who.Kind != UserCaller && who.Kind != TokenCaller {
 			return denied("this request is for operators")
 		}
-		user, ok := st.UserOf(who.Fingerprint)
-		if !ok || string(user.Name) != who.Name || user.Disabled {
+		o, ok := s.operator(st, who)
+		if !ok {
 			return denied("no login with this certificate: ask an administrator for gantry add-user")
 		}
-		if access == Login || user.Superuser {
+		if access == Login || o.Superuser && o.token == nil {
 			return nil
 		}
-		if access == Superuser {
+		if access == Superuser || m == state.ControllerModel && access >= Write {
 			return denied("this request is for administrators of the controller")
 		}
-		if levelOf(st.Access(user.Name, m)) < access {
+		if access == AddModels {
+			if o.AddModels && o.token == nil {
+				return nil
+			}
+			return denied("this request is for those who may add models: ask an administrator for gantry grant NAME add-model")
+		}
+		if levelOf(o.level(st, m)) < access {
 			return denied(fmt.Sprintf("no access to model %s that allows this: ask its administrator for gantry grant", m))
 		}
 		return nil
 	case Agent, Host:
 		wanted := map[Access]Kind{Agent: AgentCaller, Host: HostCaller}[access]
 		agent, ok := st.Agent(who.Name)
-		if who.Kind != wanted || !ok || agent.Certificate != who.Fingerprint || agent.Host != (access == Host) {
+		if who.Kind != wanted || !ok || !agent.Speaks(who.Fingerprint, s.c.Now()) || agent.Host != (access == Host) {
 			return denied(fmt.Sprintf("this request is for a joined %s", wanted))
 		}
 		return nil
@@ -99,8 +109,56 @@ func (s *Service) admits(st state.State, who Identity, access Access, m model.Mo
 			return denied("this request is for the bearer of a token")
 		}
 		return nil
+	case Peer:
+		if row, ok := st.Controller(who.Name); who.Kind != PeerCaller || !ok || !row.Left.IsZero() {
+			return denied("this request is for a controller")
+		}
+		return nil
 	default:
 		return denied("the request declares no permission")
+	}
+}
+
+// operatorCaller is the user for whom a caller speaks, and the token where it is one
+// that speaks.
+type operatorCaller struct {
+	state.User
+	token *state.Token
+}
+
+// operator returns for whom a user's or a token's certificate speaks.
+func (s *Service) operator(st state.State, who Identity) (operatorCaller, bool) {
+	now := s.c.Now()
+	if who.Kind == TokenCaller {
+		t, ok := st.Token(who.Fingerprint)
+		if !ok || t.ID == "" || t.ID != who.Name || now.After(t.Expires) {
+			return operatorCaller{}, false
+		}
+		u, ok := st.User(t.User)
+		return operatorCaller{u, &t}, ok && !u.Disabled
+	}
+	u, ok := st.UserOf(who.Fingerprint)
+	ok = ok && who.Kind == UserCaller && string(u.Name) == who.Name && !u.Disabled && u.Speaks(who.Fingerprint, now)
+	return operatorCaller{User: u}, ok
+}
+
+// level is what the operator may do with a model: with a token, no more than
+// that allows.
+func (o operatorCaller) level(st state.State, m model.ModelName) model.AccessLevel {
+	has := st.Access(o.Name, m)
+	if o.Superuser {
+		has = model.AdminAccess
+	}
+	if o.token == nil {
+		return has
+	}
+	switch {
+	case o.token.Model != m:
+		return ""
+	case has.Includes(o.token.Level):
+		return o.token.Level
+	default:
+		return has
 	}
 }
 

@@ -84,6 +84,8 @@ type Catalog interface {
 	Put(archive io.Reader) (Artifact, error)
 	// Open returns the archive of a hash.
 	Open(hash string) (io.ReadCloser, error)
+	// Archives lists what was uploaded, by hash.
+	Archives() []operator.CharmArchive
 }
 
 // Artifact is a charm in the form that can be run.
@@ -97,14 +99,21 @@ type Artifact struct {
 
 // Authority signs certificates.
 type Authority interface {
-	// SignUser and SignMachine certify the key of a certificate request.
-	SignUser(csr []byte, name model.UserName) (certificate []byte, fingerprint string, err error)
-	SignMachine(csr []byte, uuid string) (certificate []byte, fingerprint string, err error)
-	// IssueToken makes what a machine's agent joins with, and the hash under
-	// which the controller knows it.
-	IssueToken(uuid string) (token, hash string, err error)
+	// Sign certifies the key of a certificate request, for a life, or for that
+	// which its kind of bearer has where that is 0.
+	Sign(csr []byte, who Identity, life time.Duration) (Signed, error)
+	// IssueToken makes what a bearer joins with, and the hash under which the
+	// controller knows it.
+	IssueToken(bearer string) (token, hash string, err error)
 	// PEM is the authority's own certificate.
 	PEM() []byte
+}
+
+// Signed is a new certificate.
+type Signed struct {
+	Certificate []byte // PEM
+	Fingerprint string
+	Until       time.Time // when it ends
 }
 
 // Sealer encrypts secrets at rest; name binds a secret to its place.
@@ -123,9 +132,11 @@ type Config struct {
 	Catalog   Catalog
 	Authority Authority
 	Sealer    Sealer
+	Cluster   Cluster
 	Planner   Planner // may be nil: a plan then has the differences alone
 	Policy    Policy  // may be nil: everything that is authorised is allowed
 	About     operator.ControllerInfo
+	Audit     Audit // may be nil: nothing is recorded
 	Shutdown  func()
 	Now       func() time.Time
 }
@@ -136,8 +147,9 @@ type Policy func(ctx context.Context, who Identity, st state.State, c state.Comm
 
 // Service answers requests. It is safe for concurrent use.
 type Service struct {
-	c   Config
-	log Log
+	c    Config
+	log  Log
+	held held
 }
 
 // New makes a service.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/gantry-orchestrator/gantry/model"
 )
@@ -23,6 +24,10 @@ type Context struct {
 	CA          []byte   `json:"ca"`          // PEM
 	Certificate []byte   `json:"certificate"` // PEM
 	Key         []byte   `json:"key"`         // PEM
+	// Controllers are all that a controller last told of; a client keeps them.
+	Controllers []string `json:"controllers,omitempty"` // host:port
+
+	file string // that it was loaded from
 }
 
 // Load reads a context file. One that others may read is refused.
@@ -44,7 +49,22 @@ func Load(path string) (c Context, err error) {
 	if err := json.Unmarshal(b, &c); err != nil {
 		return c, fmt.Errorf("context %s: %w: %w", path, err, model.ErrInvalid)
 	}
+	c.file = path
 	return c, nil
+}
+
+// learn keeps the controllers in the file that the context is from. Where that
+// cannot be written the next start learns them anew.
+func (c Context) learn(controllers []string) {
+	if c.file == "" {
+		return
+	}
+	kept, err := Load(c.file)
+	if err != nil || slices.Equal(kept.Controllers, controllers) {
+		return
+	}
+	kept.Controllers = controllers
+	_ = kept.Save(c.file)
 }
 
 // Save writes a context file, whole or not at all, in a directory that it
@@ -97,5 +117,7 @@ func (c Context) tls() (*tls.Config, error) {
 		Certificates: []tls.Certificate{pair},
 		RootCAs:      roots,
 		ServerName:   ServerName,
+		// Who reconnects is spared a handshake with signatures.
+		ClientSessionCache: tls.NewLRUClientSessionCache(8),
 	}, nil
 }

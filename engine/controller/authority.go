@@ -22,7 +22,7 @@ import (
 
 // tokenCertificateLife is longer than a token's life, so that who comes late
 // is told by the state, not by TLS.
-const tokenCertificateLife = 24 * time.Hour
+const tokenCertificateLife = 3 * 24 * time.Hour
 
 // authority implements api.Authority.
 type authority struct {
@@ -30,22 +30,18 @@ type authority struct {
 	addresses func() []string
 }
 
-// SignUser implements api.Authority.
-func (a authority) SignUser(csr []byte, name model.UserName) ([]byte, string, error) {
-	return a.Sign(csr, pki.User, string(name), time.Now(), 0)
-}
-
-// SignMachine implements api.Authority.
-func (a authority) SignMachine(csr []byte, uuid string) ([]byte, string, error) {
-	return a.Sign(csr, pki.Agent, uuid, time.Now(), 0)
+// Sign implements api.Authority.
+func (a authority) Sign(csr []byte, who api.Identity, life time.Duration) (api.Signed, error) {
+	certificate, fingerprint, until, err := a.Certify(csr, pki.Kind(who.Kind), who.Name, time.Now(), life)
+	return api.Signed{Certificate: certificate, Fingerprint: fingerprint, Until: until}, err
 }
 
 // IssueToken implements api.Authority.
-func (a authority) IssueToken(uuid string) (token, hash string, err error) {
+func (a authority) IssueToken(bearer string) (token, hash string, err error) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
 	secret := hex.EncodeToString(random)
-	key, certificate, _, err := a.Issue(pki.Joiner, uuid, time.Now(), tokenCertificateLife)
+	key, certificate, _, err := a.Issue(pki.Joiner, bearer, time.Now(), tokenCertificateLife)
 	if err != nil {
 		return "", "", err
 	}

@@ -21,6 +21,13 @@ type Config struct {
 	Policy    api.Policy  // may be nil
 	Log       *slog.Logger
 
+	// Machine is set for a controller that joins others: it runs on a machine.
+	// One without founds a control plane of its own at its first start.
+	Machine Machine
+	// RoleFile is kept as what this controller is among the others: leader,
+	// follower, catching up, alone (nobody leads) or removed. Empty means no file.
+	RoleFile string
+
 	// Ready is called once, when the controller leads and serves.
 	Ready func(Ready)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/controller/artifact"
 	"github.com/gantry-orchestrator/gantry/engine/controller/live"
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
+	"github.com/gantry-orchestrator/gantry/engine/controller/port"
 	"github.com/gantry-orchestrator/gantry/engine/server"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
@@ -34,12 +35,15 @@ const goodbye = 500 * time.Millisecond
 // is a success.
 func Run(ctx context.Context, c Config) error {
 	began := time.Now()
-	r, err := open(c, began)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	r, err := open(ctx, c, began)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // it was told to stop before it had joined
+		}
+		return err
+	}
 	r.stop = cancel
 	return r.run(ctx)
 }
@@ -52,112 +56,160 @@ type root struct {
 	authority *pki.Authority
 	admin     identity
 	host      identity
+	roster    *roster
+	port      *port.Port
+	pair      *tls.Config // of this controller, towards others
 	node      *consensus.Node
+	opened    chan struct{} // closed once node is there
+	cluster   *cluster
+	standing  *standing
+	charms    *charms
 	live      *live.Live
 	sessions  *sessions
 	server    *grpc.Server
-	listener  net.Listener
+	requests  net.Listener
 	addresses []string
 	stop      func()
 }
 
 // open makes what is missing in the state directory and opens every part.
-func open(c Config, began time.Time) (_ *root, err error) {
+func open(ctx context.Context, c Config, began time.Time) (_ *root, err error) {
 	if err := os.MkdirAll(filepath.Join(c.Dir, "pki"), 0o700); err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
 	if err := os.Remove(ReadyFile(c.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
-	r := &root{Config: c, began: began, live: live.New(time.Now)}
+	r := &root{Config: c, began: began, live: live.New(time.Now), opened: make(chan struct{})}
 	if r.id, err = ownID(c.Dir); err != nil {
 		return nil, err
 	}
-	if r.authority, err = pki.OpenAuthority(filepath.Join(c.Dir, "pki"), began); err != nil {
+	if r.roster, err = openRoster(c.Dir); err != nil {
 		return nil, err
 	}
-	if r.listener, err = net.Listen("tcp", c.Listen); err != nil {
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
 		return nil, fmt.Errorf("controller: listen: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, r.listener.Close())
+			err = errors.Join(err, listener.Close())
 		}
 	}()
 	if r.addresses = c.Advertise; len(r.addresses) == 0 {
-		r.addresses = []string{r.listener.Addr().String()}
+		r.addresses = []string{listener.Addr().String()}
 	}
-	if r.admin, err = contextFile(AdminContext(c.Dir), r.authority, pki.User, "admin", r.addresses); err != nil {
+	if c.Machine != nil {
+		if err := r.join(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if r.authority, err = pki.OpenAuthority(filepath.Join(c.Dir, "pki"), began); err != nil {
 		return nil, err
 	}
-	if r.host, err = contextFile(HostContext(c.Dir), r.authority, pki.Host, "host-"+r.id, r.addresses); err != nil {
-		return nil, err
+	if c.Machine == nil {
+		if err := r.contexts(); err != nil {
+			return nil, err
+		}
 	}
-	if r.node, err = r.member(); err != nil {
+	if err := r.member(listener); err != nil {
 		return nil, err
 	}
 	return r, r.serve()
 }
 
-// member opens the log, with a port that lets controllers in and nobody else.
-func (r *root) member() (*consensus.Node, error) {
+// contexts writes the files by which the first operator and the embedded host
+// agent reach this controller.
+func (r *root) contexts() (err error) {
+	if r.admin, err = contextFile(AdminContext(r.Dir), r.authority, pki.User, "admin", r.addresses); err != nil {
+		return err
+	}
+	r.host, err = contextFile(HostContext(r.Dir), r.authority, pki.Host, "host-"+r.id, r.addresses)
+	return err
+}
+
+// member opens the port, and the log behind it. In the log a member's address
+// is its ID: where that is, the roster knows.
+func (r *root) member(listener net.Listener) error {
 	pair, err := ownPair(r.authority, r.id)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	secured := r.authority.MemberTLS(pair)
-	l, err := tls.Listen("tcp", "127.0.0.1:0", secured)
-	if err != nil {
-		return nil, fmt.Errorf("controller: listen for members: %w", err)
-	}
-	dialler := tls.Dialer{Config: secured}
-	n, err := consensus.Open(consensus.Config{
-		ID: r.id, Dir: filepath.Join(r.Dir, "raft"), Log: r.Log, Address: l.Addr().String(), Listener: l,
-		Dial: func(ctx context.Context, address string) (net.Conn, error) {
-			return dialler.DialContext(ctx, "tcp", address)
+	r.pair = r.authority.MemberTLS(pair)
+	r.port, err = port.New(port.Config{
+		Listener: listener, Server: r.authority.ServerTLS(pair), Client: r.pair, Log: r.Log,
+		Admit: func(peer tls.ConnectionState) error {
+			<-r.opened
+			return r.roster.admit(r.node, peer)
 		},
 	})
 	if err != nil {
-		return nil, errors.Join(err, l.Close())
+		return err
 	}
-	return n, nil
+	r.requests = r.port.Listener(port.Requests)
+	dial := r.port.Dialer(port.Consensus)
+	r.node, err = consensus.Open(consensus.Config{
+		ID: r.id, Dir: filepath.Join(r.Dir, "raft"), Log: r.Log, Join: r.Machine != nil,
+		Address: r.id, Listener: r.port.Listener(port.Consensus),
+		Dial: func(ctx context.Context, id string) (net.Conn, error) {
+			address := r.roster.address(id)
+			if address == "" {
+				return nil, fmt.Errorf("it is not known where controller %s is: %w", id, model.ErrUnavailable)
+			}
+			return dial(ctx, address)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	close(r.opened)
+	r.cluster = &cluster{node: r.node, self: r.self(), keys: r.keys, log: r.Log, leaving: map[string]bool{}}
+	r.standing = newStanding(r.node, r.id, r.roster, r.port)
+	return nil
 }
 
 // serve wires the requests to the log.
 func (r *root) serve() error {
-	sealer, err := pki.OpenSealer(filepath.Join(r.Dir, "pki", "secrets.key"))
+	sealer, err := pki.OpenSealer(r.secretsKey())
 	if err != nil {
 		return err
 	}
-	charms, err := artifact.Open(filepath.Join(r.Dir, "charms"), r.BuiltIn)
+	kept, err := artifact.Open(filepath.Join(r.Dir, "charms"), r.BuiltIn)
 	if err != nil {
 		return err
 	}
+	r.charms = newCharms(kept, r)
 	service := api.New(api.Config{
-		Log: replicated{r.node}, Live: r.live, Catalog: charms, Sealer: sealer, Planner: r.planner(), Policy: r.Policy,
-		Authority: authority{r.authority, func() []string { return r.addresses }},
+		Log: replicated{r.node}, Live: r.live, Catalog: r.charms, Sealer: sealer, Cluster: r.cluster, Planner: r.planner(), Policy: r.Policy,
+		Authority: authority{r.authority, r.reached},
 		About:     operator.ControllerInfo{ID: r.id, Version: r.Version, Provider: r.Provider, Started: r.began},
 		Shutdown:  func() { r.stop() },
 		Now:       time.Now,
 	})
 	r.sessions = newSessions(r.node, r.live, r.Log)
 	r.sessions.api = service
-	pair, err := ownPair(r.authority, r.id)
-	if err != nil {
-		return err
-	}
 	r.server, err = server.New(server.Config{
-		TLS: r.authority.ServerTLS(pair), Identify: identify, Gate: service, Log: r.Log,
+		TLS: port.Credentials(), Standing: r.standing.now, Undone: consensus.NotLeading,
+		Identify: identify, Gate: service, Log: r.Log,
 		Handlers: wire.Handlers{
 			Operator: wire.Operator{
 				Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
 				Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
-				Controller: service, Users: service, Logs: service,
+				Controller: service, Users: service, Logs: service, Members: service,
+				Tokens: service, Certificates: service, Audits: service,
 			},
-			Agents: service, Sessions: r.sessions, Artifacts: service, Hosts: service, Joins: service,
+			Agents: service, Sessions: r.sessions, Artifacts: service, Hosts: service, Joins: service, Membership: service, Peers: service,
 		},
 	})
 	return err
+}
+
+// reached are the addresses that a machine's agent is to join at.
+func (r *root) reached() []string {
+	if all := r.roster.addresses(); len(all) > 1 {
+		return all
+	}
+	return r.addresses
 }
 
 // identify is who a certificate of the authority names.
@@ -167,7 +219,8 @@ func identify(c *x509.Certificate) (api.Identity, error) {
 		return api.Identity{}, err
 	}
 	kinds := map[pki.Kind]api.Kind{
-		pki.User: api.UserCaller, pki.Agent: api.AgentCaller, pki.Host: api.HostCaller, pki.Joiner: api.JoinCaller,
+		pki.User: api.UserCaller, pki.Agent: api.AgentCaller, pki.Host: api.HostCaller, pki.Joiner: api.JoinCaller, pki.Token: api.TokenCaller,
+		pki.Controller: api.PeerCaller,
 	}
 	if kinds[kind] == "" {
 		return api.Identity{}, fmt.Errorf("%s %s makes no requests: %w", kind, name, model.ErrDenied)
@@ -187,9 +240,14 @@ func (r *root) planner() api.Planner {
 
 func (r *root) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.node.Run(ctx, r.lead) })
+	serving, closed := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error {
-		if err := r.server.Serve(r.listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		defer closed() // the port is open while leadership is handed on
+		return r.node.Run(ctx, r.lead)
+	})
+	g.Go(func() error { return r.port.Run(serving) })
+	g.Go(func() error {
+		if err := r.server.Serve(r.requests); err != nil && !errors.Is(err, grpc.ErrServerStopped) && serving.Err() == nil {
 			return fmt.Errorf("controller: serve: %w", err)
 		}
 		return nil
@@ -202,6 +260,9 @@ func (r *root) run(ctx context.Context) error {
 		r.server.GracefulStop()
 		return nil
 	})
+	g.Go(func() error { return r.standing.run(ctx) })
+	g.Go(func() error { return r.follow(ctx) })
+	g.Go(func() error { return r.charms.run(ctx) })
 	g.Go(func() error { return r.announce(ctx) })
 	return g.Wait()
 }
@@ -217,6 +278,7 @@ func (r *root) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.sessions.run(ctx) })
 	g.Go(func() error { return (&loop{node: r.node, live: r.live, log: r.Log}).run(ctx) })
+	g.Go(func() error { return r.cluster.lead(ctx) })
 	return g.Wait()
 }
 
@@ -224,6 +286,12 @@ func (r *root) lead(ctx context.Context) error {
 func (r *root) enrol(ctx context.Context) error {
 	st := r.node.State()
 	var ops []state.Op
+	if op, needed := r.cluster.enrol(); needed {
+		ops = append(ops, op)
+	}
+	if r.Machine != nil {
+		return r.propose(ctx, ops)
+	}
 	if u, ok := st.UserOf(r.admin.fingerprint); !ok || string(u.Name) != r.admin.name {
 		ops = append(ops, state.SetUser{Name: model.UserName(r.admin.name), Superuser: true, Certificates: []string{r.admin.fingerprint}})
 	}
@@ -233,6 +301,12 @@ func (r *root) enrol(ctx context.Context) error {
 			state.AddToken{Hash: token, Machine: r.host.name, Host: true, Expires: time.Now().Add(time.Minute)},
 			state.RedeemToken{Hash: token, Machine: r.host.name, Certificate: r.host.fingerprint})
 	}
+	return r.propose(ctx, ops)
+}
+
+// propose commits what a leader says first. One that is deposed meanwhile
+// leaves it to the next time.
+func (r *root) propose(ctx context.Context, ops []state.Op) error {
 	if len(ops) == 0 {
 		return nil
 	}
@@ -250,6 +324,7 @@ func (r *root) enrol(ctx context.Context) error {
 func (r *root) announce(ctx context.Context) error {
 	select {
 	case <-r.sessions.led:
+	case <-r.standing.followed:
 	case <-ctx.Done():
 		return nil // it stops before it was ready
 	}

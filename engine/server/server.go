@@ -2,8 +2,8 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,6 +18,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
 // maxMessage bounds what a caller may send at once.
@@ -27,33 +28,40 @@ const maxMessage = 16 << 20
 // decision on.
 type Gate interface {
 	Admit(ctx context.Context, who api.Identity, access api.Access, m model.ModelName) (context.Context, error)
+	// Hold makes a context of an admitted one that ends when what a stream was
+	// admitted for is taken from its caller.
+	Hold(ctx context.Context) context.Context
 }
 
 // Config is what a server needs.
 type Config struct {
-	TLS      *tls.Config
+	TLS      credentials.TransportCredentials // of connections that have done mutual TLS 1.3
+	Standing func() Standing
+	Undone   func(error) bool                              // the error is of who does not lead, and nothing was done
 	Identify func(*x509.Certificate) (api.Identity, error) // of a verified certificate
 	Gate     Gate
 	Handlers wire.Handlers
+	Audit    func(operator.AuditRecord) // of every request; may be nil
 	Log      *slog.Logger
 }
 
 // accesses says what each declared permission needs.
 var accesses = map[wire.Access]api.Access{
 	wire.Login: api.Login, wire.ModelRead: api.Read, wire.ModelWrite: api.Write, wire.ModelAdmin: api.Admin,
-	wire.ControllerAdmin: api.Superuser, wire.Agent: api.Agent, wire.HostAgent: api.Host, wire.Join: api.Join,
+	wire.ControllerAdmin: api.Superuser, wire.Agent: api.Agent, wire.HostAgent: api.Host, wire.Join: api.Join, wire.Peer: api.Peer,
+	wire.AddModels: api.AddModels,
 }
 
-// New makes a server. It refuses a configuration that would let in someone
-// without a certificate, and a method that declares no permission.
+// New makes a server. It refuses a configuration without a handshake, and a
+// method that declares no permission.
 func New(c Config) (*grpc.Server, error) {
-	if c.TLS == nil || c.TLS.ClientAuth != tls.RequireAndVerifyClientCert || c.TLS.MinVersion < tls.VersionTLS13 {
-		return nil, fmt.Errorf("serve: mutual TLS 1.3 is required: %w", model.ErrInvalid)
+	if c.TLS == nil || c.TLS.Info().SecurityProtocol != "tls" {
+		return nil, fmt.Errorf("serve: mutual TLS is required: %w", model.ErrInvalid)
 	}
-	g := &guard{Config: c}
+	g := &guard{Config: c, refusals: newRefusals(time.Now)}
 	s := grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(c.TLS)),
-		grpc.UnaryInterceptor(g.unary),
+		grpc.Creds(c.TLS),
+		grpc.ChainUnaryInterceptor(g.audited, g.unary),
 		grpc.StreamInterceptor(g.stream),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
@@ -70,33 +78,44 @@ func New(c Config) (*grpc.Server, error) {
 // guard stands before every method.
 type guard struct {
 	Config
-	methods map[string]wire.Method
+	methods  map[string]wire.Method
+	refusals *refusals
 }
 
 func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	ctx, err := g.admit(ctx, info.FullMethod, request)
-	if err != nil {
-		return nil, wire.Status(err)
+	ctx, said, err := g.stand(ctx, info.FullMethod)
+	if err == nil {
+		ctx, err = g.admit(ctx, info.FullMethod, request)
 	}
-	answer, err := handle(ctx, request)
-	if err != nil {
-		return nil, g.fail(info.FullMethod, err)
+	if err == nil {
+		var answer any
+		if answer, err = handle(ctx, request); err == nil {
+			_ = grpc.SetHeader(ctx, said) // fails only where the caller has gone
+			return answer, nil
+		}
 	}
-	return answer, nil
+	_ = grpc.SetTrailer(ctx, g.hint(err))
+	return nil, g.fail(info.FullMethod, err)
 }
 
 // stream admits at once who needs no model, and else with the first message,
 // which names it: nothing is handled before.
 func (g *guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	guarded := &guardedStream{ServerStream: stream, guard: g, method: info.FullMethod, ctx: stream.Context()}
-	if !g.methods[info.FullMethod].Access.OfModel() {
-		ctx, err := g.admit(stream.Context(), info.FullMethod, nil)
-		if err != nil {
-			return wire.Status(err)
-		}
-		guarded.ctx, guarded.admitted = ctx, true
+	ctx, said, err := g.stand(stream.Context(), info.FullMethod)
+	guarded := &guardedStream{ServerStream: stream, guard: g, method: info.FullMethod, ctx: ctx}
+	if err == nil && !g.methods[info.FullMethod].Access.OfModel() {
+		guarded.ctx, err = g.begin(ctx, info.FullMethod, nil)
+		guarded.admitted = true
 	}
-	if err := handle(srv, guarded); err != nil {
+	if err == nil {
+		// At once: it tells the caller that who leads has taken the stream.
+		err = stream.SendHeader(said)
+	}
+	if err == nil {
+		err = guarded.ended(handle(srv, guarded))
+	}
+	if err != nil {
+		stream.SetTrailer(g.hint(err))
 		return g.fail(info.FullMethod, err)
 	}
 	return nil
@@ -133,7 +152,11 @@ func (g *guard) admit(ctx context.Context, method string, request any) (context.
 func (g *guard) identify(ctx context.Context) (api.Identity, error) {
 	if p, ok := peer.FromContext(ctx); ok {
 		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.VerifiedChains) > 0 {
-			return g.Identify(info.State.VerifiedChains[0][0])
+			certificate := info.State.VerifiedChains[0][0]
+			if time.Now().After(certificate.NotAfter) {
+				return api.Identity{}, fmt.Errorf("the certificate expired on %v: log in again: %w", certificate.NotAfter, model.ErrDenied)
+			}
+			return g.Identify(certificate)
 		}
 	}
 	return api.Identity{}, fmt.Errorf("no verified certificate: %w", model.ErrDenied)
@@ -157,12 +180,21 @@ func (s *guardedStream) RecvMsg(m any) error {
 		return err
 	}
 	if s.admitted {
-		return nil
+		return context.Cause(s.ctx) // what was admitted may have been taken since
 	}
-	ctx, err := s.guard.admit(s.ctx, s.method, m)
+	ctx, err := s.guard.begin(s.ctx, s.method, m)
 	if err != nil {
 		return wire.Status(err)
 	}
 	s.ctx, s.admitted = ctx, true
 	return nil
+}
+
+// ended is why a stream ended: that its caller's rights were taken says more
+// than that it was cut off.
+func (s *guardedStream) ended(err error) error {
+	if cause := context.Cause(s.ctx); err != nil && errors.Is(cause, model.ErrDenied) {
+		return cause
+	}
+	return err
 }

@@ -27,13 +27,14 @@ const (
 	HostAgent       Access = "host agent"       // the agent that makes machines
 	Join            Access = "join"             // the bearer of a token
 	Peer            Access = "controller"       // another controller
+	AddModels       Access = "add model"        // an operator who may make models
 )
 
 var accesses = map[pb.Access]Access{
 	pb.Access_LOGIN: Login, pb.Access_MODEL_READ: ModelRead, pb.Access_MODEL_WRITE: ModelWrite,
 	pb.Access_MODEL_ADMIN: ModelAdmin, pb.Access_CONTROLLER_ADMIN: ControllerAdmin,
 	pb.Access_AGENT: Agent, pb.Access_HOST_AGENT: HostAgent, pb.Access_JOIN: Join,
-	pb.Access_CONTROLLER: Peer,
+	pb.Access_CONTROLLER: Peer, pb.Access_ADD_MODEL: AddModels,
 }
 
 // OfModel reports whether the access is to one model, which the request names.

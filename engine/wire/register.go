@@ -23,6 +23,9 @@ type Operator struct {
 	Charms
 	Controller
 	Users
+	Tokens
+	Certificates
+	Audits
 	Logs
 	Members
 }
@@ -44,6 +47,9 @@ func NewOperatorClient(conn grpc.ClientConnInterface) Operator {
 		Charms:       charmsClient{pb.NewCharmsClient(conn)},
 		Controller:   controllerClient{pb.NewControllerClient(conn)},
 		Users:        usersClient{pb.NewUsersClient(conn)},
+		Tokens:       tokensClient{pb.NewTokensClient(conn)},
+		Certificates: certificatesClient{pb.NewCertificatesClient(conn)},
+		Audits:       auditsClient{pb.NewAuditsClient(conn)},
 		Logs:         logsClient{pb.NewLogsClient(conn)},
 		Members:      membersClient{pb.NewMembersClient(conn)},
 	}
@@ -77,6 +83,9 @@ func Register(s grpc.ServiceRegistrar, h Handlers) {
 	pb.RegisterCharmsServer(s, charmsServer{api: h.Operator.Charms})
 	pb.RegisterControllerServer(s, controllerServer{api: h.Operator.Controller})
 	pb.RegisterUsersServer(s, usersServer{api: h.Operator.Users})
+	pb.RegisterTokensServer(s, tokensServer{api: h.Operator.Tokens})
+	pb.RegisterCertificatesServer(s, certificatesServer{api: h.Operator.Certificates})
+	pb.RegisterAuditsServer(s, auditsServer{api: h.Operator.Audits})
 	pb.RegisterLogsServer(s, logsServer{api: h.Operator.Logs})
 	pb.RegisterMembersServer(s, membersServer{api: h.Operator.Members})
 	pb.RegisterMembershipServer(s, membershipServer{api: h.Membership})

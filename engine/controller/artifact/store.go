@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
+	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
 // The bounds of an archive.
@@ -125,9 +127,40 @@ func (s *Store) Open(hash string) (io.ReadCloser, error) {
 
 func (s *Store) path(hash string) string { return filepath.Join(s.dir, filepath.Base(hash)+".charm") }
 
+// Has reports whether an uploaded archive is kept.
+func (s *Store) Has(hash string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.uploaded[hash]
+	return ok && !at.IsZero()
+}
+
+// Archives implements api.Catalog.
+func (s *Store) Archives() (list []operator.CharmArchive) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, hash := range slices.Sorted(maps.Keys(s.uploaded)) {
+		if at := s.uploaded[hash]; !at.IsZero() {
+			list = append(list, operator.CharmArchive{Hash: hash, Uploaded: at})
+		}
+	}
+	return list
+}
+
+// Keep stores the archive of a hash as it was uploaded elsewhere. Another one
+// is refused.
+func (s *Store) Keep(archive io.Reader, wanted operator.CharmArchive) error {
+	_, err := s.keep(archive, wanted)
+	return err
+}
+
 // Put implements api.Catalog. An archive that could write outside its
 // directory, or that is too large once unpacked, is refused and leaves nothing.
 func (s *Store) Put(archive io.Reader) (api.Artifact, error) {
+	return s.keep(archive, operator.CharmArchive{Uploaded: time.Now()})
+}
+
+func (s *Store) keep(archive io.Reader, wanted operator.CharmArchive) (api.Artifact, error) {
 	f, err := os.CreateTemp(s.dir, ".upload-*")
 	if err != nil {
 		return api.Artifact{}, fmt.Errorf("keep charm: %w", err)
@@ -143,6 +176,9 @@ func (s *Store) Put(archive io.Reader) (api.Artifact, error) {
 		return api.Artifact{}, fmt.Errorf("charm is larger than %d MiB: %w", maxArchive>>20, model.ErrInvalid)
 	}
 	hash := hex.EncodeToString(sum.Sum(nil))
+	if wanted.Hash != "" && wanted.Hash != hash {
+		return api.Artifact{}, fmt.Errorf("charm %s arrived as %s: %w", wanted.Hash, hash, model.ErrInvalid)
+	}
 	a, err := s.read(f.Name(), hash)
 	if err != nil {
 		return api.Artifact{}, err
@@ -150,12 +186,13 @@ func (s *Store) Put(archive io.Reader) (api.Artifact, error) {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return api.Artifact{}, fmt.Errorf("keep charm: %w", err)
 	}
-	if err := os.Rename(f.Name(), s.path(hash)); err != nil {
+	// The time of upload says which of a name is the newest.
+	if err := errors.Join(os.Chtimes(f.Name(), wanted.Uploaded, wanted.Uploaded), os.Rename(f.Name(), s.path(hash))); err != nil {
 		return api.Artifact{}, fmt.Errorf("keep charm: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(a, time.Now())
+	s.add(a, wanted.Uploaded)
 	return a, nil
 }
 

@@ -39,6 +39,7 @@ const (
 	Host       Kind = "host"       // a host agent, by its id
 	Controller Kind = "controller" // by its id; serves, and is a member
 	Joiner     Kind = "join"       // the bearer of a token: may redeem it
+	Token      Kind = "token"      // a pipeline, by the ID of its token
 )
 
 // Authority signs certificates.
@@ -112,21 +113,33 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-// Sign certifies the key of a certificate request, whatever else the request
-// says, for a bearer. The fingerprint is Fingerprint's.
-func (a *Authority) Sign(csr []byte, kind Kind, name string, now time.Time, life time.Duration) (certificate []byte, fingerprint string, err error) {
+// maxRequest bounds a certificate request: who joins may send no more.
+const maxRequest = 16 << 10
+
+// Certify signs for the key of a certificate request, whatever else the
+// request says, for a bearer. The fingerprint is Fingerprint's; until is when
+// the certificate ends. Where life is 0 it is that of the kind of bearer.
+func (a *Authority) Certify(csr []byte, kind Kind, name string, now time.Time, life time.Duration) (certificate []byte, fingerprint string, until time.Time, err error) {
+	if len(csr) > maxRequest {
+		return nil, "", until, fmt.Errorf("certificate request of %s %s: over %d KiB: %w", kind, name, maxRequest>>10, model.ErrInvalid)
+	}
 	block, _ := pem.Decode(csr)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" {
-		return nil, "", fmt.Errorf("certificate request of %s %s: not PEM: %w", kind, name, model.ErrInvalid)
+		return nil, "", until, fmt.Errorf("certificate request of %s %s: not PEM: %w", kind, name, model.ErrInvalid)
 	}
 	request, err := x509.ParseCertificateRequest(block.Bytes)
 	if err == nil {
 		err = request.CheckSignature()
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("certificate request of %s %s: %w: %w", kind, name, err, model.ErrInvalid)
+		return nil, "", until, fmt.Errorf("certificate request of %s %s: %w: %w", kind, name, err, model.ErrInvalid)
 	}
-	return a.sign(request.PublicKey, kind, name, now, life)
+	if life == 0 {
+		life = identityLife
+	}
+	until = now.Add(life).UTC().Truncate(time.Second) // as certificates tell time
+	certificate, fingerprint, err = a.sign(request.PublicKey, kind, name, now, life)
+	return certificate, fingerprint, until, err
 }
 
 // Issue makes a key and certifies it, for those who start with a file or a

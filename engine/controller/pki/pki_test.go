@@ -96,8 +96,10 @@ func TestMembersTalkToControllersOnly(t *testing.T) {
 
 func TestARequestSaysNothingButItsKey(t *testing.T) {
 	a := opened(t, t.TempDir())
-	if _, _, err := a.Sign([]byte("nonsense"), User, "x", time.Now(), 0); !errors.Is(err, model.ErrInvalid) {
-		t.Errorf("nonsense: %v", err)
+	for rule, csr := range map[string][]byte{"nonsense": []byte("nonsense"), "too large": bytes.Repeat([]byte("x"), maxRequest+1)} {
+		if _, _, _, err := a.Certify(csr, User, "x", time.Now(), 0); !errors.Is(err, model.ErrInvalid) {
+			t.Errorf("%s: %v", rule, err)
+		}
 	}
 }
 

@@ -121,6 +121,7 @@ var commands = []struct {
 	{groupOperate, []func(*shell) *cobra.Command{
 		newRun, newExec, newShowOperation, newOperations, newOrder, newTurn, newTask, newCharm,
 	}},
+	{groupControl, []func(*shell) *cobra.Command{newEnableHA, newControllers}},
 	{groupPlace, []func(*shell) *cobra.Command{
 		newModels, newAddModel, newSwitch, newDestroyModel, newMachines, newAddMachine, newRemoveMachine,
 	}},

@@ -60,7 +60,11 @@ func (sh *shell) connected(run func(context.Context, *session, []string) error) 
 			return err
 		}
 		defer c.Close()
-		return run(cmd.Context(), &session{shell: sh, client: c, model: name}, args)
+		err = run(cmd.Context(), &session{shell: sh, client: c, model: name}, args)
+		if why := c.Stale(); why != "" {
+			fmt.Fprintln(sh.Stderr, "stale:", why)
+		}
+		return err
 	}
 }
 

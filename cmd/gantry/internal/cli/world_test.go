@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/credentials"
+
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/client"
 	"github.com/gantry-orchestrator/gantry/engine/controller/artifact"
@@ -98,11 +100,11 @@ func (w *world) serve(t testing.TB, dir string, listener net.Listener, authority
 		t.Fatal(err)
 	}
 	s, err := server.New(server.Config{
-		TLS: authority.ServerTLS(pair), Gate: service, Identify: identify, Log: slog.New(slog.DiscardHandler),
+		TLS: credentials.NewTLS(authority.ServerTLS(pair)), Standing: alone, Undone: func(error) bool { return false }, Gate: service, Identify: identify, Log: slog.New(slog.DiscardHandler),
 		Handlers: wire.Handlers{Operator: wire.Operator{
 			Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
 			Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
-			Controller: service, Users: service, Logs: service,
+			Controller: service, Users: service, Logs: service, Tokens: service, Certificates: service,
 		}, Agents: service, Hosts: service, Joins: nil, Sessions: nil, Artifacts: nil},
 	})
 	if err != nil {
@@ -374,3 +376,6 @@ func (w *world) freeze(frozen bool) {
 }
 
 func (w *world) index() string { return fmt.Sprint(w.State().Index()) }
+
+// alone is how the only controller stands.
+func alone() server.Standing { return server.Standing{Leads: true} }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gantry-orchestrator/gantry/charms/beacon"
+	"github.com/gantry-orchestrator/gantry/charms/controller"
 	"github.com/gantry-orchestrator/gantry/charms/pgbouncer"
 	"github.com/gantry-orchestrator/gantry/charms/postgresql"
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
@@ -21,6 +22,7 @@ import (
 func Builtins() []sdk.Builtin {
 	return []sdk.Builtin{
 		{Name: "beacon", Files: beacon.Files, Charm: beacon.Charm{}},
+		{Name: "controller", Files: controller.Files, Charm: controller.Charm{}},
 		{Name: "pgbouncer", Files: pgbouncer.Files, Charm: pgbouncer.Charm{}},
 		{Name: "postgresql", Files: postgresql.Files, Charm: postgresql.Charm{}},
 		{Name: "telemetry", Files: telemetry.Files, Charm: telemetry.Charm{}},

@@ -23,12 +23,20 @@ import (
 )
 
 func controllerRole(places func() Places) *cobra.Command {
-	return &cobra.Command{
+	var m memberOptions
+	cmd := &cobra.Command{
 		Use: "controller", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return untilSignal(cmd.Context(), func(ctx context.Context) error { return runController(ctx, places()) })
+			return untilSignal(cmd.Context(), func(ctx context.Context) error {
+				if m.dir != "" {
+					return m.run(ctx)
+				}
+				return runController(ctx, places())
+			})
 		},
 	}
+	m.register(cmd)
+	return cmd
 }
 
 // untilSignal runs a role until it ends or is told to.
@@ -39,29 +47,33 @@ func untilSignal(ctx context.Context, role func(context.Context) error) error {
 }
 
 func runController(ctx context.Context, p Places) error {
-	log := logger("controller")
 	install, err := p.loadInstall()
 	if err != nil {
 		return err
 	}
-	charms, err := builtInArtifacts()
-	if err != nil {
+	return control(ctx, filepath.Join(p.Run, "charms"), controller.Config{
+		Dir: p.controller(), Listen: listenAddress(install), Advertise: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(install.Port))},
+		Provider: install.Provider,
+	})
+}
+
+// control runs a controller with the charms of this binary, whose processes
+// have their sockets in a directory.
+func control(ctx context.Context, sockets string, c controller.Config) error {
+	c.Log, c.Version = logger("controller"), Version
+	var err error
+	if c.BuiltIn, err = builtInArtifacts(); err != nil {
 		return err
 	}
 	asked, err := host.New(host.Config{
-		Resolve: func(c effect.Charm) ([]string, error) { return program(c.Name) },
-		Dir:     filepath.Join(p.Run, "charms"), Log: log,
+		Resolve: func(c effect.Charm) ([]string, error) { return program(c.Name) }, Dir: sockets, Log: c.Log,
 	})
 	if err != nil {
 		return err
 	}
 	defer asked.Close()
-	port := strconv.Itoa(install.Port)
-	return controller.Run(ctx, controller.Config{
-		Dir: p.controller(), Listen: listenAddress(install), Advertise: []string{net.JoinHostPort("127.0.0.1", port)},
-		Provider: install.Provider, Version: Version, BuiltIn: charms, Log: log,
-		Plan: plan.Config{Charms: asked, Host: plannedHost, Workload: workload},
-	})
+	c.Plan = plan.Config{Charms: asked, Host: plannedHost, Workload: workload}
+	return controller.Run(ctx, c)
 }
 
 // plannedHost is where a machine of its own keeps a unit's things.

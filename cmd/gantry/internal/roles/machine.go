@@ -208,7 +208,7 @@ func readStart(at place) (s machineStart, err error) {
 // identity is the machine's own context: from the last start, or by its token,
 // which is good once.
 func (p place) identity(ctx context.Context, start machineStart) (client.Context, error) {
-	path := filepath.Join(p.dirs().State, "agent.json")
+	path := p.identityFile()
 	c, err := client.Load(path)
 	if err == nil {
 		c.Addresses = start.Addresses
@@ -221,9 +221,15 @@ func (p place) identity(ctx context.Context, start machineStart) (client.Context
 	if err != nil {
 		return c, err
 	}
-	token.Addresses = start.Addresses
+	token.Addresses = append(start.Addresses, token.Addresses...)
 	if c, err = client.Join(ctx, token.String()); err != nil {
 		return c, err
 	}
-	return c, c.Save(path)
+	if err := c.Save(path); err != nil {
+		return c, err
+	}
+	return p.identity(ctx, start)
 }
+
+// identityFile is the machine's own context.
+func (p place) identityFile() string { return filepath.Join(p.dirs().State, "agent.json") }
