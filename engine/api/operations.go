@@ -25,7 +25,11 @@ func (s *Service) Run(ctx context.Context, r operator.Run) ([]operator.Operation
 		if err != nil {
 			return nil, err
 		}
-		if err := declaresAction(st, unit, r.Action); err != nil {
+		declared, err := declaredAction(st, unit, r.Action)
+		if err != nil {
+			return nil, err
+		}
+		if err := declared.Check(r.Params); err != nil {
 			return nil, err
 		}
 		ops = append(ops, state.EnqueueOperation{Model: r.Model, Run: effect.Operation{
@@ -108,24 +112,24 @@ func unitNamed(st state.State, m model.ModelName, text string) (state.UnitRef, e
 	return ref, nil
 }
 
-func declaresAction(st state.State, u state.UnitRef, action string) error {
+func declaredAction(st state.State, u state.UnitRef, action string) (charm.Action, error) {
 	app, err := application(st, u.Model, u.Unit.Application)
 	if err != nil {
-		return err
+		return charm.Action{}, err
 	}
 	c, _ := st.CharmOf(app)
 	declared, ok := c.Declared.Action(action)
 	if ok && declared.Kind == charm.Start {
-		return fmt.Errorf("action %s of %s opens an order: use gantry order start: %w", action, app.Charm, model.ErrInvalid)
+		return declared, fmt.Errorf("action %s of %s opens an order: use gantry order start: %w", action, app.Charm, model.ErrInvalid)
 	}
 	if ok {
-		return nil
+		return declared, nil
 	}
 	var known []string
 	for _, a := range c.Declared.Actions {
 		known = append(known, a.Name)
 	}
-	return fmt.Errorf("charm %s has no action %q%s: %w", app.Charm, action, model.DidYouMean(action, known), model.ErrNotFound)
+	return declared, fmt.Errorf("charm %s has no action %q%s: %w", app.Charm, action, model.DidYouMean(action, known), model.ErrNotFound)
 }
 
 // ListOperations returns a model's operations, oldest first.

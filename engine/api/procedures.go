@@ -51,6 +51,9 @@ func (s *Service) RevokeTurn(ctx context.Context, r operator.RevokeTurn) (operat
 	if err != nil {
 		return operator.Committed{}, err
 	}
+	if _, err := unitNamed(s.log.State(), r.Model, r.Unit.String()); err != nil {
+		return operator.Committed{}, err
+	}
 	return s.changed(ctx, who, r.Change, state.EndTurn{Model: r.Model, Unit: r.Unit, Turn: r.Turn})
 }
 
@@ -133,6 +136,14 @@ func (s *Service) StartOrder(ctx context.Context, r operator.StartOrder) (operat
 			known = append(known, o.Name)
 		}
 		return operator.OrderStarted{}, fmt.Errorf("charm %s has no order %q%s: %w", app.Charm, r.Name, model.DidYouMean(r.Name, known), model.ErrNotFound)
+	}
+	for _, a := range c.Declared.Actions {
+		if a.Order != r.Name {
+			continue
+		}
+		if _, err := a.Params(r.Params); err != nil {
+			return operator.OrderStarted{}, err
+		}
 	}
 	id := uuid.NewString()
 	start := state.StartOrder{Model: r.Model, Application: r.Application, ID: id, Name: r.Name, Params: r.Params}

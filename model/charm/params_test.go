@@ -74,3 +74,32 @@ func TestParametersThatNobodyDeclaredAreRefused(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestTypedParametersAreHeldToTheirSchema(t *testing.T) {
+	actions, err := charm.ParseActions("a", "actions.yaml", []byte(`
+backup:
+  params:
+    full: {type: boolean, default: false}
+    kind: {type: string, enum: [full, incremental]}
+    level: {type: integer}
+    ratio: {type: number}
+    tables: {type: array}
+    note: {}
+  required: [kind]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]any{"full": true, "kind": "full", "level": int64(3), "ratio": 2, "tables": []any{"a"}, "note": map[string]any{"a": 1}}
+	if err := actions[0].Check(all); err != nil {
+		t.Errorf("all of them: %v", err)
+	}
+	err = actions[0].Check(map[string]any{"knid": "full", "level": 0.5, "full": "yes"})
+	want := "action \"backup\": parameter \"full\": expected boolean, found \"yes\": invalid\n" +
+		"action \"backup\": unknown parameter \"knid\"; did you mean \"kind\"?: invalid\n" +
+		"action \"backup\": parameter \"level\": expected integer, found 0.5: invalid\n" +
+		"action \"backup\": expected the parameter \"kind\", found none: invalid"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
