@@ -74,7 +74,8 @@ func (u *unit) unified(in effect.Intent, s effect.Step) string {
 		after = text(in, s.Effect.File.Content)
 	}
 	path := s.Effect.File.Path
-	return string(diff.Diff(path, []byte(before), path, []byte(after)))
+	text := string(diff.Diff(path, []byte(before), path, []byte(after)))
+	return strings.TrimPrefix(text, fmt.Sprintf("diff %s %s\n", path, path)) // the next two lines name it
 }
 
 // text is content as a plan shows it: secrets by their names.

@@ -162,7 +162,7 @@ func TestAPlanShowsHowFilesChangeAndNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "diff /etc/message /etc/message\n--- /etc/message\n+++ /etc/message\n@@ -1,3 +1,3 @@\n-hello\n+good morning\n password: (secret secret:1.word)\n at 10.0.0.0\n"
+	want := "--- /etc/message\n+++ /etc/message\n@@ -1,3 +1,3 @@\n-hello\n+good morning\n password: (secret secret:1.word)\n at 10.0.0.0\n"
 	if difference := cmp.Diff(want, p.Units[0].Effects[0].Diff); difference != "" {
 		t.Error(difference)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gantry-orchestrator/gantry/charms/sdk/scaffold"
+	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
 )
 
@@ -44,12 +45,21 @@ func newCharmList(sh *shell) *cobra.Command {
 					if c.BuiltIn {
 						origin = "built in"
 					}
-					t.row(string(c.Name), clip(c.Revision, 12), origin, firstLine(c.Summary))
+					t.row(string(c.Name), shortRevision(c.Revision, c.Name), origin, firstLine(c.Summary))
 				}
 				t.write(w)
 			})
 		}),
 	}
+}
+
+// shortRevision is a charm's revision as a person reads it: the version of one
+// that is built in, the beginning of another's hash.
+func shortRevision(revision string, name model.CharmName) string {
+	if version, ok := strings.CutPrefix(revision, "builtin-"+string(name)+"-"); ok {
+		return version
+	}
+	return revision[:min(12, len(revision))]
 }
 
 func newCharmInit(sh *shell) *cobra.Command {

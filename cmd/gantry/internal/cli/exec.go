@@ -65,7 +65,7 @@ func (o *execOptions) run(ctx context.Context, s *session, args []string) error 
 func (o *execOptions) request(ctx context.Context, s *session, args []string) (operator.Exec, error) {
 	change := changeOptions{reason: o.reason}
 	r := operator.Exec{Change: change.change(), Model: s.model, Units: o.units, Command: args, Timeout: o.timeout}
-	if err := unitsOnly(o.units); err != nil {
+	if err := unitsOnly("exec", o.units); err != nil {
 		return r, err
 	}
 	var err error

@@ -17,7 +17,7 @@ func newIntegrate(sh *shell) *cobra.Command {
 		Aliases: []string{"relate"},
 		Short:   "Relate two applications",
 		Example: "  gantry integrate telemetry pgbouncer:database",
-		Args:    exactly("an application or endpoint", "another"),
+		Args:    exactly("an application or endpoint", "another application or endpoint"),
 		RunE: sh.connected(func(ctx context.Context, s *session, args []string) error {
 			ends, err := parseAll(args, model.ParseEndpointRef)
 			if err != nil {

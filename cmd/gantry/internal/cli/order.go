@@ -170,7 +170,7 @@ func newOrderList(sh *shell) *cobra.Command {
 				for _, o := range orders {
 					t.row(string(o.Application), o.Name, o.State, o.Stage, o.ID)
 				}
-				t.write(w)
+				t.writeOr(w, "No order was started: gantry order start APPLICATION ORDER.")
 			})
 		}),
 	}

@@ -63,7 +63,7 @@ func (o *runOptions) run(ctx context.Context, s *session, args []string) error {
 	if kindOf(detail, action) == "order" {
 		return o.order(ctx, s, app, action, words)
 	}
-	if err := unitsOnly(targets); err != nil {
+	if err := unitsOnly("run", targets); err != nil {
 		return err
 	}
 	params, err := parameters(o.params, words, o.texts)
@@ -117,13 +117,13 @@ func targetApplication(target string) (model.ApplicationName, error) {
 }
 
 // unitsOnly refuses targets that are neither app/n nor app/leader.
-func unitsOnly(targets []string) error {
+func unitsOnly(command string, targets []string) error {
 	for _, target := range targets {
 		if strings.HasSuffix(target, "/leader") {
 			continue
 		}
 		if _, err := model.ParseUnitName(target); err != nil {
-			return fmt.Errorf("run: %w; name a unit, or %s/leader", err, strings.TrimSuffix(target, "/"))
+			return fmt.Errorf("%s: %w; name a unit, or %s/leader", command, err, strings.TrimSuffix(target, "/"))
 		}
 	}
 	return nil

@@ -133,7 +133,7 @@ func grantLines(grants []effect.Grant) (lines []string) {
 func writeApplication(w io.Writer, p palette, a operator.ApplicationDetail) {
 	f := facts{w, p}
 	f.head(string(a.Name))
-	f.line("charm", fmt.Sprintf("%s (%s)", a.Charm, clip(a.Revision, 12)))
+	f.line("charm", fmt.Sprintf("%s (%s)", a.Charm, shortRevision(a.Revision, a.Charm)))
 	f.line("status", strings.TrimSpace(levelCell(p, a.Life, a.Status).text+" "+applicationMessage(a.Application)))
 	f.line("version", a.Version)
 	f.line("scale", units(a.Application))

@@ -195,7 +195,7 @@ func applicationMessage(a operator.Application) string {
 	if string(a.Charm) != string(a.Name) {
 		parts = append(parts, "charm "+string(a.Charm))
 	}
-	if a.Status.Message != "" {
+	if a.Status.Message != "" && !shown(a) {
 		parts = append(parts, glance(a.Status.Message))
 	}
 	if a.Order != nil && a.Order.State == "open" {
@@ -205,6 +205,12 @@ func applicationMessage(a operator.Application) string {
 		parts = append(parts, "exposed")
 	}
 	return strings.Join(parts, " · ")
+}
+
+// shown reports whether the tree shows below an application what its status
+// says: the message of one of its units.
+func shown(a operator.Application) bool {
+	return !a.Subordinate && slices.ContainsFunc(a.Units, func(u operator.Unit) bool { return u.Status.Message == a.Status.Message })
 }
 
 func writeMachines(w io.Writer, p palette, machines []operator.Machine) {

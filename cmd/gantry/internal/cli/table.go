@@ -77,6 +77,15 @@ func (t *table) tidy() {
 	}
 }
 
+// writeOr writes the table, or a line instead where it has headings only.
+func (t *table) writeOr(w io.Writer, empty string) {
+	if len(t.rows) < 2 {
+		io.WriteString(w, empty+"\n")
+		return
+	}
+	t.write(w)
+}
+
 func (t *table) write(w io.Writer) {
 	t.tidy()
 	var widths []int

@@ -38,7 +38,7 @@ func newTaskList(sh *shell) *cobra.Command {
 				for _, task := range list {
 					t.row(string(task.Application), task.ID, task.Key, task.State, task.Unit.String(), clock(task.Deadline))
 				}
-				t.write(w)
+				t.writeOr(w, "No task was claimed.")
 			})
 		}),
 	}
@@ -61,13 +61,14 @@ func newTaskResolve(sh *shell) *cobra.Command {
 	cmd.Flags().BoolVar(&o.done, "done", false, "it had its effect")
 	cmd.Flags().BoolVar(&o.failed, "failed", false, "it had none, and may run again")
 	cmd.Flags().StringVar(&o.key, "key", "", "key of the run, where the task has several open")
-	cmd.MarkFlagsMutuallyExclusive("done", "failed")
-	cmd.MarkFlagsOneRequired("done", "failed")
 	o.register(cmd)
 	return cmd
 }
 
 func (o *taskResolveOptions) run(ctx context.Context, s *session, args []string) error {
+	if o.done == o.failed {
+		return fmt.Errorf("task resolve: expected --done or --failed, one of them: %w", model.ErrInvalid)
+	}
 	app, err := model.ParseApplicationName(args[0])
 	if err != nil {
 		return err

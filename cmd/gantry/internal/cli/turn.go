@@ -42,7 +42,7 @@ func newTurnList(sh *shell) *cobra.Command {
 					}
 					t.row(turn.Unit.String(), turn.Name, state, fmt.Sprint(turn.Rank), clock(turn.Since))
 				}
-				t.write(w)
+				t.writeOr(w, "No turn is held or asked for.")
 			})
 		}),
 	}
