@@ -26,6 +26,7 @@ type fork struct {
 	sure    map[model.UnitName]bool // whose intents follow from the change alone
 	begun   map[model.ApplicationName]*workload
 	turns   int // taken so far
+	making  *solver.Intents
 	guess   bool
 }
 
@@ -139,6 +140,9 @@ func (f *fork) provide() (busy bool) {
 // carryOut lets every touched unit do what it can now.
 func (f *fork) carryOut(ctx context.Context) (moved bool, err error) {
 	names := slices.SortedFunc(maps.Keys(f.touched), model.CompareUnits)
+	if err := f.askAhead(ctx, names); err != nil {
+		return false, err
+	}
 	for _, name := range names {
 		u := f.touched[name]
 		if u.idle {

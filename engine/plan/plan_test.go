@@ -2,9 +2,11 @@ package plan_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,10 +25,21 @@ const sandbox = model.ModelName("m")
 
 // charms answer as one charm does: a file with the option and an address, and
 // a service that reloads it; with the option "restart" one that restarts.
-type charms struct{ asked map[model.ApplicationName]int }
+type charms struct {
+	mu    *sync.Mutex // charms are asked several at a time
+	asked map[model.ApplicationName]int
+	put   map[string]int // questions, whole
+}
 
 func (c charms) Reconcile(_ context.Context, _ effect.Charm, in effect.Input) (effect.Desired, error) {
+	question, err := json.Marshal(in)
+	if err != nil {
+		return effect.Desired{}, err
+	}
+	c.mu.Lock()
 	c.asked[in.Spec.Unit.Application]++
+	c.put[string(question)]++
+	c.mu.Unlock()
 	message, _ := in.Spec.Config["message"].(string)
 	if message == "refuse" {
 		return effect.Desired{}, errors.New("refused")
@@ -54,7 +67,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, state: state.Empty(), charms: charms{map[model.ApplicationName]int{}}, reports: map[state.UnitRef]effect.Report{}}
+	w := &world{t: t, state: state.Empty(), charms: charms{&sync.Mutex{}, map[model.ApplicationName]int{}, map[string]int{}}, reports: map[state.UnitRef]effect.Report{}}
 	text := charm.StringValue("hello")
 	declared := charm.Charm{Meta: charm.Meta{Name: "app"}, Config: charm.Config{Options: []charm.Option{{Name: "message", Type: charm.StringOption, Default: &text}}}}
 	w.state = w.after(
@@ -92,7 +105,11 @@ func (w *world) apply(origin state.Origin, ops ...state.Op) state.State {
 }
 
 func (w *world) planned(ops ...state.Op) (operator.Planned, error) {
-	c := plan.Config{
+	return w.config().Plan(context.Background(), sandbox, w.state, w.after(ops...))
+}
+
+func (w *world) config() plan.Config {
+	return plan.Config{
 		Charms: w.charms,
 		Host:   func(model.UnitName, model.CharmName) effect.Host { return effect.Host{} },
 		Report: func(u state.UnitRef) (effect.Report, bool) {
@@ -100,7 +117,6 @@ func (w *world) planned(ops ...state.Op) (operator.Planned, error) {
 			return r, ok
 		},
 	}
-	return c.Plan(context.Background(), sandbox, w.state, w.after(ops...))
 }
 
 // lines are those of a plan, without diffs.

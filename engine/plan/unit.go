@@ -27,6 +27,7 @@ type unit struct {
 	journal []effect.Applied
 	seen    effect.Observed
 	want    effect.Desired
+	answer  answered
 	lines   []operator.PlannedEffect
 	turn    int // of its first step that waits for one, counted over all units; 0 for none
 	guessed bool
@@ -86,7 +87,7 @@ func (u *unit) round(ctx context.Context) (moved bool, err error) {
 	if err := u.begins(ctx, u.ref.Unit.Application); err != nil {
 		return false, err
 	}
-	in, wanted := solver.IntentOf(u.state, u.ref)
+	in, wanted := u.intent(u.ref)
 	if !wanted {
 		u.idle = true
 		return false, nil
@@ -94,7 +95,7 @@ func (u *unit) round(ctx context.Context) (moved bool, err error) {
 	u.look(in)
 	u.want = effect.Desired{}
 	if in.Spec.Life != model.Dead {
-		if u.want, err = u.Charms.Reconcile(ctx, in.Spec.Charm, u.input(in)); err != nil {
+		if u.want, err = u.ask(ctx, u.input(in)); err != nil {
 			return false, err
 		}
 		u.look(in)
