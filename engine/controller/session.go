@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -79,15 +80,26 @@ func (s *session) take() (map[model.UnitName]bool, []effect.Beat) {
 	return units, beats
 }
 
-// send pushes what differs from what the agent has, until ctx ends.
+// mostGathered is how long a change may wait for others to go out with it.
+const mostGathered = time.Second
+
+// send pushes what differs from what the agent has, until ctx ends. Where many
+// units see each other a push takes long, and all that they publish calls for
+// another: after each it gathers what comes for thrice as long as the push took.
 func (s *session) send(ctx context.Context) error {
+	waiting := map[model.UnitName]bool{}
+	due := time.NewTimer(0)
+	defer due.Stop()
+	var notBefore time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.queue:
+		case <-due.C:
 		}
 		units, beats := s.take()
+		maps.Copy(waiting, units)
 		st := s.all.node.State()
 		if m, ok := st.Machine(s.machine); !ok || m.Fenced || m.UUID != s.uuid {
 			return fmt.Errorf("machine %s: removed, or acknowledged lost: %w", s.machine.Machine, model.ErrDenied)
@@ -96,10 +108,15 @@ func (s *session) send(ctx context.Context) error {
 			return err
 		}
 		began := time.Now()
-		if err := s.push(st, units); err != nil {
+		if began.Before(notBefore) {
+			due.Reset(notBefore.Sub(began))
+			continue
+		}
+		if err := s.push(st, waiting); err != nil {
 			return err
 		}
-		gather(ctx, time.Since(began))
+		clear(waiting)
+		notBefore = time.Now().Add(min(3*time.Since(began), mostGathered))
 		if err := s.operate(st); err != nil {
 			return err
 		}
@@ -115,18 +132,6 @@ func (s *session) echo(ctx context.Context, beats []effect.Beat) error {
 		return err
 	}
 	return s.stream.Send(effect.Downward{Beat: &beats[len(beats)-1]})
-}
-
-// gather waits as long as a push took, within bounds: where many units see each
-// other a push is long, and what they publish meanwhile goes out together.
-func gather(ctx context.Context, took time.Duration) {
-	const most = 250 * time.Millisecond // a beat may wait for it
-	timer := time.NewTimer(min(took, most))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // push sends the intents that differ, and withdraws those that are no more.
