@@ -15,7 +15,6 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
-	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
 // tokenLife is how long a machine has to join; a host agent that asks anew is
@@ -193,24 +192,6 @@ func (s *Service) MachineProgress(ctx context.Context, uuid, text string) error 
 	}
 	s.c.Live.Progress(m.Ref(), text)
 	return nil
-}
-
-// Redeem answers a token with a certificate for its machine, once: the token
-// is spent and the certificate made known in one entry.
-func (s *Service) Redeem(ctx context.Context, secret string, csr []byte) (operator.Credential, error) {
-	who, err := caller(ctx, Join, "")
-	if err != nil {
-		return operator.Credential{}, err
-	}
-	certificate, fingerprint, err := s.c.Authority.SignMachine(csr, who.Name)
-	if err != nil {
-		return operator.Credential{}, err
-	}
-	_, err = s.said(ctx, who, state.RedeemToken{Hash: HashToken(secret), Machine: who.Name, Certificate: fingerprint})
-	if err != nil {
-		return operator.Credential{}, err
-	}
-	return operator.Credential{Certificate: certificate, CA: s.c.Authority.PEM()}, nil
 }
 
 // HashToken is how a token's secret is known to the controller.

@@ -21,13 +21,10 @@ func (s *Service) ListModels(ctx context.Context) ([]operator.ModelSummary, erro
 	if err != nil {
 		return nil, err
 	}
-	user, _ := st.User(model.UserName(who.Name))
+	caller, _ := s.operator(st, who)
 	var list []operator.ModelSummary
 	for _, m := range st.Models() {
-		access := string(st.Access(user.Name, m.Name))
-		if user.Superuser {
-			access = string(model.AdminAccess)
-		}
+		access := string(caller.level(st, m.Name))
 		if access == "" {
 			continue
 		}
@@ -39,9 +36,9 @@ func (s *Service) ListModels(ctx context.Context) ([]operator.ModelSummary, erro
 	return list, nil
 }
 
-// AddModel makes an empty model.
+// AddModel makes an empty model, which who made it administers.
 func (s *Service) AddModel(ctx context.Context, r operator.AddModel) (operator.Committed, error) {
-	who, err := caller(ctx, Superuser, "")
+	who, err := caller(ctx, AddModels, "")
 	if err != nil {
 		return operator.Committed{}, err
 	}
@@ -52,7 +49,11 @@ func (s *Service) AddModel(ctx context.Context, r operator.AddModel) (operator.C
 	if s.c.About.Provider != "" && provider != s.c.About.Provider {
 		return operator.Committed{}, fmt.Errorf("provider %q: this controller's host agent offers %s: %w", provider, s.c.About.Provider, model.ErrInvalid)
 	}
-	return s.changed(ctx, who, r.Change, state.AddModel{Model: r.Name, UUID: uuid.NewString(), Provider: provider})
+	ops := []state.Op{state.AddModel{Model: r.Name, UUID: uuid.NewString(), Provider: provider}}
+	if o, ok := s.operator(s.log.State(), who); ok && !o.Superuser {
+		ops = append(ops, state.SetAccess{User: o.Name, Model: r.Name, Level: model.AdminAccess})
+	}
+	return s.changed(ctx, who, r.Change, ops...)
 }
 
 // DestroyModel asks that a model go with all in it.

@@ -10,21 +10,101 @@ import (
 	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
-// AddUser makes a login, or replaces one, and signs its certificate.
-func (s *Service) AddUser(ctx context.Context, r operator.AddUser) (operator.Credential, error) {
+// AddUser makes a login and returns what its user registers with.
+func (s *Service) AddUser(ctx context.Context, r operator.AddUser) (operator.Registration, error) {
 	who, err := caller(ctx, Superuser, "")
 	if err != nil {
-		return operator.Credential{}, err
+		return operator.Registration{}, err
 	}
-	certificate, fingerprint, err := s.c.Authority.SignUser(r.CSR, r.Name)
+	if _, exists := s.log.State().User(r.Name); exists {
+		return operator.Registration{}, fmt.Errorf("user %s exists: give another registration with gantry register-user: %w", r.Name, model.ErrConflict)
+	}
+	out, token, err := s.register(r.Name)
 	if err != nil {
-		return operator.Credential{}, err
+		return operator.Registration{}, err
 	}
-	_, err = s.change(ctx, who, r.Change, state.SetUser{Name: r.Name, Superuser: r.Superuser, Certificates: []string{fingerprint}})
+	user := state.SetUser{Name: r.Name, Superuser: r.Superuser, AddModels: r.AddModels}
+	result, err := s.changeUser(ctx, who, r.Change, state.User{Name: r.Name}, user, token)
+	out.Committed = committed(result)
+	return out, err
+}
+
+// RegisterUser returns another registration of a user.
+func (s *Service) RegisterUser(ctx context.Context, r operator.RegisterUser) (operator.Registration, error) {
+	who, err := caller(ctx, Superuser, "")
 	if err != nil {
-		return operator.Credential{}, err
+		return operator.Registration{}, err
 	}
-	return operator.Credential{Certificate: certificate, CA: s.c.Authority.PEM()}, nil
+	u, err := s.userNamed(r.Name)
+	if err != nil {
+		return operator.Registration{}, err
+	}
+	out, token, err := s.register(r.Name)
+	if err != nil {
+		return operator.Registration{}, err
+	}
+	ops := []state.Op{token}
+	if r.Revoke && len(u.Certificates) > 0 {
+		ops = append(ops, state.Revoke{User: r.Name, Certificates: u.Certificates})
+	}
+	result, err := s.changeUser(ctx, who, r.Change, u, ops...)
+	out.Committed = committed(result)
+	return out, err
+}
+
+// ChangeUser changes what a user may do.
+func (s *Service) ChangeUser(ctx context.Context, r operator.ChangeUser) (operator.Committed, error) {
+	who, err := caller(ctx, Superuser, "")
+	if err != nil {
+		return operator.Committed{}, err
+	}
+	u, err := s.userNamed(r.Name)
+	if err != nil {
+		return operator.Committed{}, err
+	}
+	op := state.SetUser{Name: u.Name, Superuser: u.Superuser, AddModels: u.AddModels, Disabled: u.Disabled}
+	for at, to := range map[*bool]*bool{&op.Superuser: r.Superuser, &op.AddModels: r.AddModels, &op.Disabled: r.Disabled} {
+		if to != nil {
+			*at = *to
+		}
+	}
+	result, err := s.changeUser(ctx, who, r.Change, u, op)
+	return committed(result), err
+}
+
+// RemoveUser ends a user with every certificate, access and token.
+func (s *Service) RemoveUser(ctx context.Context, name model.UserName, c operator.Change) (operator.Committed, error) {
+	who, err := caller(ctx, Superuser, "")
+	if err != nil {
+		return operator.Committed{}, err
+	}
+	return s.changed(ctx, who, c, state.Revoke{User: name})
+}
+
+// changeUser proposes a change that was made from a user as it is: of two at
+// once, the second is told to look again.
+func (s *Service) changeUser(ctx context.Context, who Identity, c operator.Change, was state.User, ops ...state.Op) (state.Result, error) {
+	cmd := command(ctx, who, c, ops)
+	cmd.Expect = []state.Precondition{{Key: was.Key(), Index: was.ModifyIndex}}
+	if s.c.Policy != nil {
+		if err := s.c.Policy(ctx, who, s.log.State(), cmd); err != nil {
+			return state.Result{}, err
+		}
+	}
+	return s.propose(ctx, cmd)
+}
+
+func (s *Service) userNamed(name model.UserName) (state.User, error) {
+	st := s.log.State()
+	u, ok := st.User(name)
+	if ok {
+		return u, nil
+	}
+	var known []string
+	for _, other := range st.Users() {
+		known = append(known, string(other.Name))
+	}
+	return u, fmt.Errorf("user %s, see gantry users%s: %w", name, model.DidYouMean(string(name), known), model.ErrNotFound)
 }
 
 // Grant gives a user access to a model, or takes it.
@@ -33,13 +113,79 @@ func (s *Service) Grant(ctx context.Context, r operator.Grant) (operator.Committ
 	if err != nil {
 		return operator.Committed{}, err
 	}
-	level := model.AccessLevel(r.Access)
-	if r.Access == "none" {
-		level = ""
-	} else if levelOf(level) == Nobody {
-		return operator.Committed{}, fmt.Errorf("access %q: expected none, read, write or admin: %w", r.Access, model.ErrInvalid)
+	if who.Kind == TokenCaller {
+		return operator.Committed{}, fmt.Errorf("%v grants nothing: log in as a user: %w", who, model.ErrDenied)
+	}
+	level, err := model.ParseAccessLevel(r.Access)
+	if err != nil {
+		return operator.Committed{}, err
 	}
 	return s.changed(ctx, who, r.Change, state.SetAccess{User: r.User, Model: r.Model, Level: level})
+}
+
+// ListUsers returns every user to an administrator, and else the caller.
+func (s *Service) ListUsers(ctx context.Context) ([]operator.User, error) {
+	who, err := caller(ctx, Login, "")
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.log.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	me, _ := s.operator(st, who)
+	if !me.Superuser || me.token != nil {
+		return []operator.User{s.userOf(st, me.User)}, nil
+	}
+	list := []operator.User{}
+	for _, u := range st.Users() {
+		list = append(list, s.userOf(st, u))
+	}
+	return list, nil
+}
+
+// WhoAmI returns the caller.
+func (s *Service) WhoAmI(ctx context.Context) (operator.WhoAmI, error) {
+	who, err := caller(ctx, Login, "")
+	if err != nil {
+		return operator.WhoAmI{}, err
+	}
+	st := s.log.State()
+	me, _ := s.operator(st, who)
+	out := operator.WhoAmI{User: s.userOf(st, me.User), Fingerprint: who.Fingerprint, Controller: s.c.About.ID, Now: s.c.Now()}
+	if me.token != nil {
+		t := tokenOf(*me.token)
+		out.Token = &t
+	}
+	return out, nil
+}
+
+func (s *Service) userOf(st state.State, u state.User) operator.User {
+	now := s.c.Now()
+	out := operator.User{Name: u.Name, Superuser: u.Superuser, AddModels: u.AddModels, Disabled: u.Disabled}
+	for _, m := range st.Models() {
+		if level := st.Access(u.Name, m.Name); level != "" {
+			if out.Access == nil {
+				out.Access = map[model.ModelName]model.AccessLevel{}
+			}
+			out.Access[m.Name] = level
+		}
+	}
+	for _, c := range u.Certificates {
+		if u.Speaks(c, now) {
+			out.Certificates = append(out.Certificates, operator.Certificate{Fingerprint: c, Until: u.Until[c]})
+		}
+	}
+	for _, t := range st.TokensOf(u.Name) {
+		switch {
+		case now.After(t.Expires):
+		case t.ID != "":
+			out.Tokens++
+		case t.Expires.After(out.Registering):
+			out.Registering = t.Expires
+		}
+	}
+	return out
 }
 
 // ListCharms returns the newest charm of each name.

@@ -78,16 +78,11 @@ func (w *world) roles() map[string]client.Context {
 	}
 	roles := map[string]client.Context{"superuser": must(client.Load(w.ready.Admin))(w.t), "host": must(client.Load(w.ready.Host))(w.t)}
 	for name, access := range map[string]string{"nobody": "none", "reader": "read", "writer": "write", "admin": "admin"} {
-		key, csr, err := client.NewKey()
-		if err != nil {
-			w.t.Fatal(err)
-		}
 		user := model.UserName("u-" + name)
-		credential := must(w.admin.AddUser(w.ctx, operator.AddUser{Name: user, CSR: csr}))(w.t)
+		roles[name] = must(client.Join(w.ctx, must(w.admin.AddUser(w.ctx, operator.AddUser{Name: user}))(w.t).Token))(w.t)
 		for _, m := range []model.ModelName{"m", "spare"} {
 			must(w.admin.Grant(w.ctx, operator.Grant{Model: m, User: user, Access: access}))(w.t)
 		}
-		roles[name] = client.Context{Addresses: w.ready.Addresses, CA: credential.CA, Certificate: credential.Certificate, Key: key}
 	}
 	roles["agent"] = must(client.Join(w.ctx, w.token()))(w.t)
 	token := must(wire.ParseToken(w.token()))(w.t)

@@ -2,13 +2,13 @@ package controller
 
 import (
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +16,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/client"
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
+	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
 	"github.com/gantry-orchestrator/gantry/model"
 )
@@ -53,14 +54,22 @@ func (a authority) IssueToken(bearer string) (token, hash string, err error) {
 type identity struct {
 	name        string
 	fingerprint string
+	made        bool // at this start
+}
+
+// administered reports whether somebody administers the controller. Whoever
+// the administrators took out is not brought back by a file.
+func administered(st state.State) bool {
+	return slices.ContainsFunc(st.Users(), func(u state.User) bool { return u.Superuser && !u.Disabled })
 }
 
 // contextFile makes sure that there is a context file for a bearer, dialling
 // addresses. Where there is one, its identity stays.
 func contextFile(path string, a *pki.Authority, kind pki.Kind, name string, addresses []string) (identity, error) {
 	c, err := client.Load(path)
+	made := errors.Is(err, model.ErrNotFound)
 	switch {
-	case errors.Is(err, model.ErrNotFound):
+	case made:
 		key, certificate, _, err := a.Issue(kind, name, time.Now(), 0)
 		if err != nil {
 			return identity{}, err
@@ -74,7 +83,7 @@ func contextFile(path string, a *pki.Authority, kind pki.Kind, name string, addr
 		return identity{}, err
 	}
 	fingerprint, err := pki.FingerprintPEM(c.Certificate)
-	return identity{name, fingerprint}, err
+	return identity{name, fingerprint, made}, err
 }
 
 // ownID is the controller's own id, made once.
@@ -89,14 +98,4 @@ func ownID(dir string) (string, error) {
 	}
 	id := uuid.NewString()
 	return id, pki.WriteFile(path, []byte(id))
-}
-
-// ownPair is the controller's certificate, made anew at each start: nobody
-// keeps it.
-func ownPair(a *pki.Authority, id string) (tls.Certificate, error) {
-	key, certificate, _, err := a.Issue(pki.Controller, id, time.Now(), 0)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.X509KeyPair(certificate, key)
 }

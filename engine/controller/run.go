@@ -18,6 +18,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/consensus"
 	"github.com/gantry-orchestrator/gantry/engine/controller/artifact"
+	"github.com/gantry-orchestrator/gantry/engine/controller/audit"
 	"github.com/gantry-orchestrator/gantry/engine/controller/live"
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
 	"github.com/gantry-orchestrator/gantry/engine/controller/port"
@@ -58,6 +59,8 @@ type root struct {
 	host      identity
 	roster    *roster
 	port      *port.Port
+	own       *pki.Own
+	audit     *audit.Log
 	pair      *tls.Config // of this controller, towards others
 	node      *consensus.Node
 	opened    chan struct{} // closed once node is there
@@ -131,13 +134,13 @@ func (r *root) contexts() (err error) {
 // member opens the port, and the log behind it. In the log a member's address
 // is its ID: where that is, the roster knows.
 func (r *root) member(listener net.Listener) error {
-	pair, err := ownPair(r.authority, r.id)
+	own, err := r.authority.NewOwn(r.id, 0, time.Now)
 	if err != nil {
 		return err
 	}
-	r.pair = r.authority.MemberTLS(pair)
+	r.own, r.pair = own, own.Rotating(r.authority.MemberTLS(own.Pair()))
 	r.port, err = port.New(port.Config{
-		Listener: listener, Server: r.authority.ServerTLS(pair), Client: r.pair, Log: r.Log,
+		Listener: listener, Server: own.Rotating(r.authority.ServerTLS(own.Pair())), Client: r.pair, Log: r.Log,
 		Admit: func(peer tls.ConnectionState) error {
 			<-r.opened
 			return r.roster.admit(r.node, peer)
@@ -179,8 +182,12 @@ func (r *root) serve() error {
 		return err
 	}
 	r.charms = newCharms(kept, r)
+	if r.audit, err = r.auditLog(); err != nil {
+		return err
+	}
 	service := api.New(api.Config{
-		Log: replicated{r.node}, Live: r.live, Catalog: r.charms, Sealer: sealer, Cluster: r.cluster, Planner: r.planner(), Policy: r.Policy,
+		Audit: r.audit,
+		Log:   replicated{r.node}, Live: r.live, Catalog: r.charms, Sealer: sealer, Cluster: r.cluster, Planner: r.planner(), Policy: r.Policy,
 		Authority: authority{r.authority, r.reached},
 		About:     operator.ControllerInfo{ID: r.id, Version: r.Version, Provider: r.Provider, Started: r.began},
 		Shutdown:  func() { r.stop() },
@@ -190,7 +197,7 @@ func (r *root) serve() error {
 	r.sessions.api = service
 	r.server, err = server.New(server.Config{
 		TLS: port.Credentials(), Standing: r.standing.now, Undone: consensus.NotLeading,
-		Identify: identify, Gate: service, Log: r.Log,
+		Identify: identify, Gate: service, Audit: r.audit.Record, Log: r.Log,
 		Handlers: wire.Handlers{
 			Operator: wire.Operator{
 				Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
@@ -260,6 +267,9 @@ func (r *root) run(ctx context.Context) error {
 		r.server.GracefulStop()
 		return nil
 	})
+	g.Go(func() error { return r.own.Run(ctx) })
+	g.Go(func() error { return r.audit.Run(serving) })
+	g.Go(func() error { return r.sessions.api.Enforce(ctx) })
 	g.Go(func() error { return r.standing.run(ctx) })
 	g.Go(func() error { return r.follow(ctx) })
 	g.Go(func() error { return r.charms.run(ctx) })
@@ -292,10 +302,10 @@ func (r *root) enrol(ctx context.Context) error {
 	if r.Machine != nil {
 		return r.propose(ctx, ops)
 	}
-	if u, ok := st.UserOf(r.admin.fingerprint); !ok || string(u.Name) != r.admin.name {
+	if _, ok := st.UserOf(r.admin.fingerprint); !ok && (r.admin.made || !administered(st)) {
 		ops = append(ops, state.SetUser{Name: model.UserName(r.admin.name), Superuser: true, Certificates: []string{r.admin.fingerprint}})
 	}
-	if a, ok := st.Agent(r.host.name); !ok || a.Certificate != r.host.fingerprint {
+	if a, ok := st.Agent(r.host.name); !ok || r.host.made && a.Certificate != r.host.fingerprint {
 		token := api.HashToken(r.host.fingerprint)
 		ops = append(ops,
 			state.AddToken{Hash: token, Machine: r.host.name, Host: true, Expires: time.Now().Add(time.Minute)},

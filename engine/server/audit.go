@@ -84,7 +84,7 @@ func short(fingerprint string) string {
 // How often a caller may be refused: a burst, and then so many a second. Past
 // that it is told to wait before anything is looked at or recorded.
 const (
-	refusalBurst = 50
+	refusalBurst = 200
 	refusalRate  = 2.0
 	maxRefused   = 10000 // callers that are remembered
 )

@@ -18,12 +18,6 @@ type Controller interface {
 	Shutdown(ctx context.Context) error
 }
 
-// Users is about who may log in, and what they may do.
-type Users interface {
-	AddUser(ctx context.Context, r operator.AddUser) (operator.Credential, error)
-	Grant(ctx context.Context, r operator.Grant) (operator.Committed, error)
-}
-
 // Logs is about what agents and services wrote.
 type Logs interface {
 	// DebugLog sends the lines that a query selects, oldest first.
@@ -48,37 +42,6 @@ func (s controllerServer) Info(ctx context.Context, _ *pb.InfoRequest) (*pb.Info
 // Shutdown implements pb.ControllerServer.
 func (s controllerServer) Shutdown(ctx context.Context, _ *pb.ShutdownRequest) (*pb.ShutdownResponse, error) {
 	return &pb.ShutdownResponse{}, s.api.Shutdown(ctx)
-}
-
-type usersServer struct {
-	pb.UnimplementedUsersServer
-	api Users
-}
-
-// AddUser implements pb.UsersServer.
-func (s usersServer) AddUser(ctx context.Context, r *pb.AddUserRequest) (*pb.AddUserResponse, error) {
-	name, err := model.ParseUserName(r.Name)
-	if err != nil {
-		return nil, err
-	}
-	credential, err := s.api.AddUser(ctx, operator.AddUser{Change: changeOf(r.Change), Name: name, CSR: r.Csr, Superuser: r.Superuser})
-	if err != nil {
-		return nil, err
-	}
-	return &pb.AddUserResponse{Certificate: credential.Certificate, Ca: credential.CA}, nil
-}
-
-// Grant implements pb.UsersServer.
-func (s usersServer) Grant(ctx context.Context, r *pb.GrantRequest) (*pb.Committed, error) {
-	m, err := model.ParseModelName(r.Model)
-	if err != nil {
-		return nil, err
-	}
-	user, err := model.ParseUserName(r.User)
-	if err != nil {
-		return nil, err
-	}
-	return answerCommitted(s.api.Grant(ctx, operator.Grant{Change: changeOf(r.Change), Model: m, User: user, Access: r.Access}))
 }
 
 type logsServer struct {
@@ -127,21 +90,6 @@ func (c controllerClient) Info(ctx context.Context) (operator.ControllerInfo, er
 func (c controllerClient) Shutdown(ctx context.Context) error {
 	_, err := c.pb.Shutdown(ctx, &pb.ShutdownRequest{})
 	return err
-}
-
-type usersClient struct{ pb pb.UsersClient }
-
-// AddUser implements Users.
-func (c usersClient) AddUser(ctx context.Context, r operator.AddUser) (operator.Credential, error) {
-	answer, err := c.pb.AddUser(ctx, &pb.AddUserRequest{Name: string(r.Name), Csr: r.CSR, Superuser: r.Superuser, Change: pbChange(r.Change)})
-	return operator.Credential{Certificate: answer.GetCertificate(), CA: answer.GetCa()}, err
-}
-
-// Grant implements Users.
-func (c usersClient) Grant(ctx context.Context, r operator.Grant) (operator.Committed, error) {
-	return readCommitted(c.pb.Grant(ctx, &pb.GrantRequest{
-		Model: string(r.Model), User: string(r.User), Access: r.Access, Change: pbChange(r.Change),
-	}))
 }
 
 type logsClient struct{ pb pb.LogsClient }

@@ -25,26 +25,3 @@ type CharmSummary struct {
 	Summary  string          `json:"summary,omitempty"`
 	BuiltIn  bool            `json:"built_in,omitempty"`
 }
-
-// AddUser asks for a login. The certificate request is signed; the key stays
-// with the user.
-type AddUser struct {
-	Change
-	Name      model.UserName
-	CSR       []byte // PEM
-	Superuser bool
-}
-
-// Credential is a signed certificate and the authority to trust, in PEM.
-type Credential struct {
-	Certificate []byte
-	CA          []byte
-}
-
-// Grant gives a user access to a model: none, read, write or admin.
-type Grant struct {
-	Change
-	Model  model.ModelName
-	User   model.UserName
-	Access string
-}

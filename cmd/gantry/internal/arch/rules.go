@@ -35,7 +35,7 @@ var mayImport = []importRule{
 	{"engine/api", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement", "engine/plan"}},
 	{"engine/wire", []string{"model", "model/effect", "model/operator", "engine/wire/internal/pb"}},
 	{"engine/wire/...", []string{"engine/wire/..."}},
-	{"engine/server", []string{"model", "model/effect", "engine/api", "engine/wire"}},
+	{"engine/server", []string{"model", "model/effect", "model/operator", "engine/api", "engine/wire"}},
 	{"engine/client", []string{"model", "model/effect", "model/operator", "engine/wire"}},
 	{"engine/provider", []string{"model"}},
 	{"engine/provider/...", []string{"model", "engine/provider/...", "engine/provider"}},

@@ -44,21 +44,24 @@ const (
 	Access_JOIN Access = 8
 	// Another controller; the certificate says which.
 	Access_CONTROLLER Access = 9
+	// An operator who may make models.
+	Access_ADD_MODEL Access = 10
 )
 
 // Enum value maps for Access.
 var (
 	Access_name = map[int32]string{
-		0: "ACCESS_UNSPECIFIED",
-		1: "LOGIN",
-		2: "MODEL_READ",
-		3: "MODEL_WRITE",
-		4: "MODEL_ADMIN",
-		5: "CONTROLLER_ADMIN",
-		6: "AGENT",
-		7: "HOST_AGENT",
-		8: "JOIN",
-		9: "CONTROLLER",
+		0:  "ACCESS_UNSPECIFIED",
+		1:  "LOGIN",
+		2:  "MODEL_READ",
+		3:  "MODEL_WRITE",
+		4:  "MODEL_ADMIN",
+		5:  "CONTROLLER_ADMIN",
+		6:  "AGENT",
+		7:  "HOST_AGENT",
+		8:  "JOIN",
+		9:  "CONTROLLER",
+		10: "ADD_MODEL",
 	}
 	Access_value = map[string]int32{
 		"ACCESS_UNSPECIFIED": 0,
@@ -71,6 +74,7 @@ var (
 		"HOST_AGENT":         7,
 		"JOIN":               8,
 		"CONTROLLER":         9,
+		"ADD_MODEL":          10,
 	}
 )
 
@@ -135,7 +139,7 @@ var File_gantry_v1_access_proto protoreflect.FileDescriptor
 
 const file_gantry_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x16gantry/v1/access.proto\x12\tgantry.v1\x1a google/protobuf/descriptor.proto*\xa8\x01\n" +
+	"\x16gantry/v1/access.proto\x12\tgantry.v1\x1a google/protobuf/descriptor.proto*\xb7\x01\n" +
 	"\x06Access\x12\x16\n" +
 	"\x12ACCESS_UNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05LOGIN\x10\x01\x12\x0e\n" +
@@ -149,7 +153,9 @@ const file_gantry_v1_access_proto_rawDesc = "" +
 	"HOST_AGENT\x10\a\x12\b\n" +
 	"\x04JOIN\x10\b\x12\x0e\n" +
 	"\n" +
-	"CONTROLLER\x10\t:K\n" +
+	"CONTROLLER\x10\t\x12\r\n" +
+	"\tADD_MODEL\x10\n" +
+	":K\n" +
 	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18\xa9\x8b\x03 \x01(\x0e2\x11.gantry.v1.AccessR\x06access:4\n" +
 	"\x04read\x12\x1e.google.protobuf.MethodOptions\x18\xaa\x8b\x03 \x01(\bR\x04readB?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
 

@@ -174,205 +174,6 @@ func (*ShutdownResponse) Descriptor() ([]byte, []int) {
 	return file_gantry_v1_controller_proto_rawDescGZIP(), []int{3}
 }
 
-// AddUserRequest carries a certificate request: the user's key stays with the
-// user.
-type AddUserRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Csr           []byte                 `protobuf:"bytes,2,opt,name=csr,proto3" json:"csr,omitempty"`
-	Superuser     bool                   `protobuf:"varint,3,opt,name=superuser,proto3" json:"superuser,omitempty"`
-	Change        *Change                `protobuf:"bytes,15,opt,name=change,proto3" json:"change,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *AddUserRequest) Reset() {
-	*x = AddUserRequest{}
-	mi := &file_gantry_v1_controller_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *AddUserRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*AddUserRequest) ProtoMessage() {}
-
-func (x *AddUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gantry_v1_controller_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use AddUserRequest.ProtoReflect.Descriptor instead.
-func (*AddUserRequest) Descriptor() ([]byte, []int) {
-	return file_gantry_v1_controller_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *AddUserRequest) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *AddUserRequest) GetCsr() []byte {
-	if x != nil {
-		return x.Csr
-	}
-	return nil
-}
-
-func (x *AddUserRequest) GetSuperuser() bool {
-	if x != nil {
-		return x.Superuser
-	}
-	return false
-}
-
-func (x *AddUserRequest) GetChange() *Change {
-	if x != nil {
-		return x.Change
-	}
-	return nil
-}
-
-type AddUserResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Committed     *Committed             `protobuf:"bytes,1,opt,name=committed,proto3" json:"committed,omitempty"`
-	Certificate   []byte                 `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"`
-	Ca            []byte                 `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *AddUserResponse) Reset() {
-	*x = AddUserResponse{}
-	mi := &file_gantry_v1_controller_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *AddUserResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*AddUserResponse) ProtoMessage() {}
-
-func (x *AddUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gantry_v1_controller_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use AddUserResponse.ProtoReflect.Descriptor instead.
-func (*AddUserResponse) Descriptor() ([]byte, []int) {
-	return file_gantry_v1_controller_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *AddUserResponse) GetCommitted() *Committed {
-	if x != nil {
-		return x.Committed
-	}
-	return nil
-}
-
-func (x *AddUserResponse) GetCertificate() []byte {
-	if x != nil {
-		return x.Certificate
-	}
-	return nil
-}
-
-func (x *AddUserResponse) GetCa() []byte {
-	if x != nil {
-		return x.Ca
-	}
-	return nil
-}
-
-type GrantRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Model string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	User  string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
-	// none, read, write or admin.
-	Access        string  `protobuf:"bytes,3,opt,name=access,proto3" json:"access,omitempty"`
-	Change        *Change `protobuf:"bytes,15,opt,name=change,proto3" json:"change,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GrantRequest) Reset() {
-	*x = GrantRequest{}
-	mi := &file_gantry_v1_controller_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GrantRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GrantRequest) ProtoMessage() {}
-
-func (x *GrantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gantry_v1_controller_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GrantRequest.ProtoReflect.Descriptor instead.
-func (*GrantRequest) Descriptor() ([]byte, []int) {
-	return file_gantry_v1_controller_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *GrantRequest) GetModel() string {
-	if x != nil {
-		return x.Model
-	}
-	return ""
-}
-
-func (x *GrantRequest) GetUser() string {
-	if x != nil {
-		return x.User
-	}
-	return ""
-}
-
-func (x *GrantRequest) GetAccess() string {
-	if x != nil {
-		return x.Access
-	}
-	return ""
-}
-
-func (x *GrantRequest) GetChange() *Change {
-	if x != nil {
-		return x.Change
-	}
-	return nil
-}
-
 type DebugLogRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Model         string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
@@ -386,7 +187,7 @@ type DebugLogRequest struct {
 
 func (x *DebugLogRequest) Reset() {
 	*x = DebugLogRequest{}
-	mi := &file_gantry_v1_controller_proto_msgTypes[7]
+	mi := &file_gantry_v1_controller_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -398,7 +199,7 @@ func (x *DebugLogRequest) String() string {
 func (*DebugLogRequest) ProtoMessage() {}
 
 func (x *DebugLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gantry_v1_controller_proto_msgTypes[7]
+	mi := &file_gantry_v1_controller_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -411,7 +212,7 @@ func (x *DebugLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DebugLogRequest.ProtoReflect.Descriptor instead.
 func (*DebugLogRequest) Descriptor() ([]byte, []int) {
-	return file_gantry_v1_controller_proto_rawDescGZIP(), []int{7}
+	return file_gantry_v1_controller_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *DebugLogRequest) GetModel() string {
@@ -459,7 +260,7 @@ type DebugLogResponse struct {
 
 func (x *DebugLogResponse) Reset() {
 	*x = DebugLogResponse{}
-	mi := &file_gantry_v1_controller_proto_msgTypes[8]
+	mi := &file_gantry_v1_controller_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -471,7 +272,7 @@ func (x *DebugLogResponse) String() string {
 func (*DebugLogResponse) ProtoMessage() {}
 
 func (x *DebugLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gantry_v1_controller_proto_msgTypes[8]
+	mi := &file_gantry_v1_controller_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -484,7 +285,7 @@ func (x *DebugLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DebugLogResponse.ProtoReflect.Descriptor instead.
 func (*DebugLogResponse) Descriptor() ([]byte, []int) {
-	return file_gantry_v1_controller_proto_rawDescGZIP(), []int{8}
+	return file_gantry_v1_controller_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DebugLogResponse) GetLines() [][]byte {
@@ -498,26 +299,12 @@ var File_gantry_v1_controller_proto protoreflect.FileDescriptor
 
 const file_gantry_v1_controller_proto_rawDesc = "" +
 	"\n" +
-	"\x1agantry/v1/controller.proto\x12\tgantry.v1\x1a\x16gantry/v1/access.proto\x1a\x16gantry/v1/change.proto\"\r\n" +
+	"\x1agantry/v1/controller.proto\x12\tgantry.v1\x1a\x16gantry/v1/access.proto\"\r\n" +
 	"\vInfoRequest\"\"\n" +
 	"\fInfoResponse\x12\x12\n" +
 	"\x04info\x18\x01 \x01(\fR\x04info\"\x11\n" +
 	"\x0fShutdownRequest\"\x12\n" +
-	"\x10ShutdownResponse\"\x7f\n" +
-	"\x0eAddUserRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x02 \x01(\fR\x03csr\x12\x1c\n" +
-	"\tsuperuser\x18\x03 \x01(\bR\tsuperuser\x12)\n" +
-	"\x06change\x18\x0f \x01(\v2\x11.gantry.v1.ChangeR\x06change\"w\n" +
-	"\x0fAddUserResponse\x122\n" +
-	"\tcommitted\x18\x01 \x01(\v2\x14.gantry.v1.CommittedR\tcommitted\x12 \n" +
-	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12\x0e\n" +
-	"\x02ca\x18\x03 \x01(\fR\x02ca\"{\n" +
-	"\fGrantRequest\x12\x14\n" +
-	"\x05model\x18\x01 \x01(\tR\x05model\x12\x12\n" +
-	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06access\x18\x03 \x01(\tR\x06access\x12)\n" +
-	"\x06change\x18\x0f \x01(\v2\x11.gantry.v1.ChangeR\x06change\"\x87\x01\n" +
+	"\x10ShutdownResponse\"\x87\x01\n" +
 	"\x0fDebugLogRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05units\x18\x02 \x03(\tR\x05units\x12\x1a\n" +
@@ -529,10 +316,7 @@ const file_gantry_v1_controller_proto_rawDesc = "" +
 	"\n" +
 	"Controller\x12A\n" +
 	"\x04Info\x12\x16.gantry.v1.InfoRequest\x1a\x17.gantry.v1.InfoResponse\"\b\xc8\xda\x18\x01\xd0\xda\x18\x01\x12I\n" +
-	"\bShutdown\x12\x1a.gantry.v1.ShutdownRequest\x1a\x1b.gantry.v1.ShutdownResponse\"\x04\xc8\xda\x18\x052\x8d\x01\n" +
-	"\x05Users\x12F\n" +
-	"\aAddUser\x12\x19.gantry.v1.AddUserRequest\x1a\x1a.gantry.v1.AddUserResponse\"\x04\xc8\xda\x18\x05\x12<\n" +
-	"\x05Grant\x12\x17.gantry.v1.GrantRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x042S\n" +
+	"\bShutdown\x12\x1a.gantry.v1.ShutdownRequest\x1a\x1b.gantry.v1.ShutdownResponse\"\x04\xc8\xda\x18\x052S\n" +
 	"\x04Logs\x12K\n" +
 	"\bDebugLog\x12\x1a.gantry.v1.DebugLogRequest\x1a\x1b.gantry.v1.DebugLogResponse\"\x04\xc8\xda\x18\x020\x01B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
 
@@ -548,39 +332,27 @@ func file_gantry_v1_controller_proto_rawDescGZIP() []byte {
 	return file_gantry_v1_controller_proto_rawDescData
 }
 
-var file_gantry_v1_controller_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_gantry_v1_controller_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_gantry_v1_controller_proto_goTypes = []any{
 	(*InfoRequest)(nil),      // 0: gantry.v1.InfoRequest
 	(*InfoResponse)(nil),     // 1: gantry.v1.InfoResponse
 	(*ShutdownRequest)(nil),  // 2: gantry.v1.ShutdownRequest
 	(*ShutdownResponse)(nil), // 3: gantry.v1.ShutdownResponse
-	(*AddUserRequest)(nil),   // 4: gantry.v1.AddUserRequest
-	(*AddUserResponse)(nil),  // 5: gantry.v1.AddUserResponse
-	(*GrantRequest)(nil),     // 6: gantry.v1.GrantRequest
-	(*DebugLogRequest)(nil),  // 7: gantry.v1.DebugLogRequest
-	(*DebugLogResponse)(nil), // 8: gantry.v1.DebugLogResponse
-	(*Change)(nil),           // 9: gantry.v1.Change
-	(*Committed)(nil),        // 10: gantry.v1.Committed
+	(*DebugLogRequest)(nil),  // 4: gantry.v1.DebugLogRequest
+	(*DebugLogResponse)(nil), // 5: gantry.v1.DebugLogResponse
 }
 var file_gantry_v1_controller_proto_depIdxs = []int32{
-	9,  // 0: gantry.v1.AddUserRequest.change:type_name -> gantry.v1.Change
-	10, // 1: gantry.v1.AddUserResponse.committed:type_name -> gantry.v1.Committed
-	9,  // 2: gantry.v1.GrantRequest.change:type_name -> gantry.v1.Change
-	0,  // 3: gantry.v1.Controller.Info:input_type -> gantry.v1.InfoRequest
-	2,  // 4: gantry.v1.Controller.Shutdown:input_type -> gantry.v1.ShutdownRequest
-	4,  // 5: gantry.v1.Users.AddUser:input_type -> gantry.v1.AddUserRequest
-	6,  // 6: gantry.v1.Users.Grant:input_type -> gantry.v1.GrantRequest
-	7,  // 7: gantry.v1.Logs.DebugLog:input_type -> gantry.v1.DebugLogRequest
-	1,  // 8: gantry.v1.Controller.Info:output_type -> gantry.v1.InfoResponse
-	3,  // 9: gantry.v1.Controller.Shutdown:output_type -> gantry.v1.ShutdownResponse
-	5,  // 10: gantry.v1.Users.AddUser:output_type -> gantry.v1.AddUserResponse
-	10, // 11: gantry.v1.Users.Grant:output_type -> gantry.v1.Committed
-	8,  // 12: gantry.v1.Logs.DebugLog:output_type -> gantry.v1.DebugLogResponse
-	8,  // [8:13] is the sub-list for method output_type
-	3,  // [3:8] is the sub-list for method input_type
-	3,  // [3:3] is the sub-list for extension type_name
-	3,  // [3:3] is the sub-list for extension extendee
-	0,  // [0:3] is the sub-list for field type_name
+	0, // 0: gantry.v1.Controller.Info:input_type -> gantry.v1.InfoRequest
+	2, // 1: gantry.v1.Controller.Shutdown:input_type -> gantry.v1.ShutdownRequest
+	4, // 2: gantry.v1.Logs.DebugLog:input_type -> gantry.v1.DebugLogRequest
+	1, // 3: gantry.v1.Controller.Info:output_type -> gantry.v1.InfoResponse
+	3, // 4: gantry.v1.Controller.Shutdown:output_type -> gantry.v1.ShutdownResponse
+	5, // 5: gantry.v1.Logs.DebugLog:output_type -> gantry.v1.DebugLogResponse
+	3, // [3:6] is the sub-list for method output_type
+	0, // [0:3] is the sub-list for method input_type
+	0, // [0:0] is the sub-list for extension type_name
+	0, // [0:0] is the sub-list for extension extendee
+	0, // [0:0] is the sub-list for field type_name
 }
 
 func init() { file_gantry_v1_controller_proto_init() }
@@ -589,16 +361,15 @@ func file_gantry_v1_controller_proto_init() {
 		return
 	}
 	file_gantry_v1_access_proto_init()
-	file_gantry_v1_change_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gantry_v1_controller_proto_rawDesc), len(file_gantry_v1_controller_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   6,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   2,
 		},
 		GoTypes:           file_gantry_v1_controller_proto_goTypes,
 		DependencyIndexes: file_gantry_v1_controller_proto_depIdxs,

@@ -1071,7 +1071,8 @@ const file_gantry_v1_models_proto_rawDesc = "" +
 	"\x06Models\x12S\n" +
 	"\n" +
 	"ListModels\x12\x1c.gantry.v1.ListModelsRequest\x1a\x1d.gantry.v1.ListModelsResponse\"\b\xc8\xda\x18\x01\xd0\xda\x18\x01\x12B\n" +
-	"\bAddModel\x12\x1a.gantry.v1.AddModelRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x05\x12J\n" +
+	"\bAddModel\x12\x1a.gantry.v1.AddModelRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\n" +
+	"\x12J\n" +
 	"\fDestroyModel\x12\x1e.gantry.v1.DestroyModelRequest\x1a\x14.gantry.v1.Committed\"\x04\xc8\xda\x18\x04\x12Y\n" +
 	"\fExportBundle\x12\x1e.gantry.v1.ExportBundleRequest\x1a\x1f.gantry.v1.ExportBundleResponse\"\b\xc8\xda\x18\x02\xd0\xda\x18\x01\x12@\n" +
 	"\x05Apply\x12\x17.gantry.v1.ApplyRequest\x1a\x18.gantry.v1.ApplyResponse\"\x04\xc8\xda\x18\x03\x12=\n" +
