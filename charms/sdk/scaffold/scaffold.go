@@ -25,8 +25,9 @@ var outputs = []struct{ template, file string }{
 
 // Init writes a new charm into a directory, which it makes, and returns the
 // files written. It overwrites nothing. The name must be that of a charm:
-// lower case words joined by dashes.
-func Init(dir, name string) ([]string, error) {
+// lower case words joined by dashes. The charm builds against a checkout of
+// Gantry, given by its absolute path, or the published module without one.
+func Init(dir, name, checkout string) ([]string, error) {
 	for _, o := range outputs {
 		if _, err := os.Lstat(filepath.Join(dir, o.file)); err == nil {
 			return nil, fmt.Errorf("make charm %s: %s is there already: choose another directory", name, filepath.Join(dir, o.file))
@@ -37,7 +38,7 @@ func Init(dir, name string) ([]string, error) {
 	}
 	var written []string
 	for _, o := range outputs {
-		text, err := render(o.template, name)
+		text, err := render(o.template, name, checkout)
 		if err != nil {
 			return written, fmt.Errorf("make charm %s: %w", name, err)
 		}
@@ -50,12 +51,12 @@ func Init(dir, name string) ([]string, error) {
 	return written, nil
 }
 
-func render(file, name string) (string, error) {
+func render(file, name, checkout string) (string, error) {
 	t, err := template.ParseFS(templates, "template/"+file)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	err = t.Execute(&b, struct{ Name string }{name})
+	err = t.Execute(&b, struct{ Name, Checkout string }{name, checkout})
 	return b.String(), err
 }

@@ -17,10 +17,10 @@ const root = "../../.."
 
 func TestANewCharmBuildsAndPassesItsTests(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hello-world")
-	if _, err := scaffold.Init(dir, "hello-world"); err != nil {
+	if _, err := scaffold.Init(dir, "hello-world", checkout(t)); err != nil {
 		t.Fatal(err)
 	}
-	useThisCheckout(t, dir)
+	requireAsHere(t, dir)
 	for _, args := range [][]string{{"build", "-o", "charm", "."}, {"vet", "."}, {"test", ".", "-rapid.checks=10"}} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = dir
@@ -31,15 +31,21 @@ func TestANewCharmBuildsAndPassesItsTests(t *testing.T) {
 	}
 }
 
-// useThisCheckout points a charm's go.mod at the module that is being tested,
-// with the versions that it requires.
-func useThisCheckout(t *testing.T, dir string) {
+// checkout is the module that is being tested.
+func checkout(t *testing.T) string {
 	t.Helper()
 	ours, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mod, err := os.ReadFile(filepath.Join(ours, "go.mod"))
+	return ours
+}
+
+// requireAsHere gives a charm the versions that this module requires, as
+// go mod tidy would from the network.
+func requireAsHere(t *testing.T, dir string) {
+	t.Helper()
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,12 +54,11 @@ func useThisCheckout(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(head) + "\n" + requires[:strings.Index(requires, "\n)")+2] +
-		"\n\nrequire github.com/gantry-orchestrator/gantry v0.0.0\n\nreplace github.com/gantry-orchestrator/gantry => " + ours + "\n"
+	text := string(head) + "\n" + requires[:strings.Index(requires, "\n)")+2] + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	sum, err := os.ReadFile(filepath.Join(ours, "go.sum"))
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +73,7 @@ func TestInitOverwritesNothing(t *testing.T) {
 	if err := os.WriteFile(mine, []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := scaffold.Init(dir, "hello"); err == nil || !strings.Contains(err.Error(), "is there already") {
+	if _, err := scaffold.Init(dir, "hello", ""); err == nil || !strings.Contains(err.Error(), "is there already") {
 		t.Fatalf("got %v", err)
 	}
 	if b, _ := os.ReadFile(mine); string(b) != "mine" {
@@ -81,7 +86,7 @@ func TestInitOverwritesNothing(t *testing.T) {
 
 func TestTheTutorialShowsTheCodeThatInitWrites(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := scaffold.Init(dir, "hello"); err != nil {
+	if _, err := scaffold.Init(dir, "hello", ""); err != nil {
 		t.Fatal(err)
 	}
 	tutorial, err := os.ReadFile(filepath.Join(root, "docs/tutorial-charm.md"))

@@ -63,10 +63,13 @@ func shortRevision(revision string, name model.CharmName) string {
 }
 
 func newCharmInit(sh *shell) *cobra.Command {
-	var name string
+	var name, gantry string
 	cmd := &cobra.Command{
-		Use:     "init DIRECTORY",
-		Short:   "Write a new charm, small but whole",
+		Use:   "init DIRECTORY",
+		Short: "Write a new charm, small but whole",
+		Long: `Write a new charm, small but whole: metadata, code, a workload and tests. It is
+built against the checkout of Gantry that this command was built in, where it is
+still there, else against the published module.`,
 		Example: "  gantry charm init ./hello",
 		Args:    exactly("a directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -74,7 +77,11 @@ func newCharmInit(sh *shell) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("charm init: %w", err)
 			}
-			files, err := scaffold.Init(args[0], firstOf(name, filepath.Base(dir)))
+			source, err := checkout(gantry)
+			if err != nil {
+				return err
+			}
+			files, err := scaffold.Init(args[0], firstOf(name, filepath.Base(dir)), source)
 			if err != nil {
 				return err
 			}
@@ -82,12 +89,42 @@ func newCharmInit(sh *shell) *cobra.Command {
 				for _, f := range files {
 					fmt.Fprintln(w, "wrote", f)
 				}
-				fmt.Fprintf(w, "next: gantry charm test %s, then gantry deploy ./%s\n", args[0], filepath.Clean(args[0]))
+				fmt.Fprintf(w, "next: cd %s && go mod tidy && gantry charm test, then gantry deploy ./\n", filepath.Clean(args[0]))
 			})
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "name of the charm; the directory's without it")
+	cmd.Flags().StringVar(&gantry, "gantry", "", "checkout of Gantry to build it against")
 	return cmd
+}
+
+// gantryModule begins the go.mod of a checkout of Gantry.
+const gantryModule = "module github.com/gantry-orchestrator/gantry\n"
+
+// checkout is the checkout of Gantry that was named, or the one that this
+// program lies in, "" where there is none.
+func checkout(named string) (string, error) {
+	isOne := func(dir string) bool {
+		head, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		return err == nil && strings.HasPrefix(string(head), gantryModule)
+	}
+	if named != "" {
+		dir, err := filepath.Abs(named)
+		if err == nil && !isOne(dir) {
+			err = fmt.Errorf("--gantry %s: it is no checkout of Gantry: %w", named, model.ErrInvalid)
+		}
+		return dir, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil
+	}
+	for dir := filepath.Dir(self); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if isOne(dir) {
+			return dir, nil
+		}
+	}
+	return "", nil
 }
 
 func newCharmLint(sh *shell) *cobra.Command {

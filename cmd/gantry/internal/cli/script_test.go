@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"cmp"
 	"flag"
 	"io/fs"
 	"os"
@@ -57,7 +58,11 @@ func TestStories(t *testing.T) {
 				return err
 			}
 			env.Setenv("GANTRY_TEST_ROOT", here)
-			env.Setenv("GOCACHE", os.Getenv("GOCACHE"))
+			cache, err := os.UserCacheDir()
+			if err != nil {
+				return err
+			}
+			env.Setenv("GOCACHE", cmp.Or(os.Getenv("GOCACHE"), filepath.Join(cache, "go-build")))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -134,7 +134,7 @@ func writeApplication(w io.Writer, p palette, a operator.ApplicationDetail) {
 	f := facts{w, p}
 	f.head(string(a.Name))
 	f.line("charm", fmt.Sprintf("%s (%s)", a.Charm, shortRevision(a.Revision, a.Charm)))
-	f.line("status", strings.TrimSpace(levelCell(p, a.Life, a.Status).text+" "+applicationMessage(a.Application)))
+	f.line("status", strings.TrimSpace(levelCell(p, a.Life, a.Status).text+" "+a.Status.Message))
 	f.line("version", a.Version)
 	f.line("scale", units(a.Application))
 	f.line("constraints", a.Constraints)
