@@ -40,6 +40,22 @@ func isJSONList(value string) error {
 	return nil
 }
 
+// isJSON checks that a value is JSON.
+func isJSON(value string) error {
+	if !json.Valid([]byte(value)) {
+		return fmt.Errorf("expected JSON")
+	}
+	return nil
+}
+
+// isCount checks a whole number that is not negative.
+func isCount(value string) error {
+	if n, err := strconv.Atoi(value); err != nil || n < 0 {
+		return fmt.Errorf("%q: expected a whole number", value)
+	}
+	return nil
+}
+
 // isTrueOrFalse checks a truth value as Juju's charms write it.
 func isTrueOrFalse(value string) error {
 	if value != "true" && value != "false" {

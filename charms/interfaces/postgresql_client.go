@@ -6,7 +6,7 @@ import "strings"
 const PostgreSQLClient = "postgresql_client"
 
 var postgresqlClient = Schema{
-	Interface: PostgreSQLClient,
+	Interface: PostgreSQLClient, Version: 1,
 	Provider: Side{
 		Application: []Key{
 			{Name: "database", Required: true, Doc: "the database that was made", Check: isDatabase},
@@ -64,16 +64,10 @@ type PostgreSQLDatabase struct {
 
 // Bag is the database as the provider's application writes it.
 func (d PostgreSQLDatabase) Bag() map[string]string {
-	bag := map[string]string{
+	return said(map[string]string{
 		"database": d.Database, "endpoints": strings.Join(d.Endpoints, ","), "secret-user": d.User,
 		"read-only-endpoints": strings.Join(d.ReadOnlyEndpoints, ","), "secret-tls": d.TLS, "version": d.Version,
-	}
-	for key, value := range bag {
-		if value == "" {
-			delete(bag, key)
-		}
-	}
-	return bag
+	})
 }
 
 // ParsePostgreSQLDatabase reads a provider's application bag; false where the

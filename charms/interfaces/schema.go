@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -11,8 +12,13 @@ import (
 // Schema says what each side of an interface writes.
 type Schema struct {
 	Interface string
+	Version   int // rises by one with each change of the keys
 	Provider  Side
 	Requirer  Side
+
+	// Previous is the version before, or nil. Two sides of a relation may be
+	// one version apart: what was required stays, and nothing new is.
+	Previous *Schema
 }
 
 // Side is what one role writes: in its application's bag, and in each unit's.
@@ -23,13 +29,16 @@ type Side struct {
 
 // Key is one key of a bag.
 type Key struct {
-	Name     string
-	Required bool // in every bag that is not empty
+	Name     string // path.Match's pattern where it has a "*"
+	Required bool   // in every bag that is not empty
 	Doc      string
 	Check    func(value string) error // of a value that is not empty; nil takes any
 }
 
-var schemas = []Schema{postgresqlClient}
+var schemas = []Schema{
+	postgresqlClient, kafkaClient, etcdClient, s3, tlsCertificates, certificateTransfer, sparkServiceAccount, kubeControl,
+	cephOSD, cephClient, cephMDS, cephRadosGW, prometheusScrape, cosAgent, grafanaDashboard, alertmanagerDispatch,
+}
 
 // Of is the schema of an interface, and false where there is none.
 func Of(name string) (Schema, bool) {
@@ -68,7 +77,7 @@ func Validate(b Bag) error {
 	keys := schema.keys(b)
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(b.Data)) {
-		i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == name })
+		i := slices.IndexFunc(keys, func(k Key) bool { return k.names(name) })
 		if i < 0 {
 			errs = append(errs, fmt.Errorf("%s: unknown key %q: expected %s", b, name, list(keys)))
 			continue
@@ -85,6 +94,12 @@ func Validate(b Bag) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// names reports whether a bag's key is this one.
+func (k Key) names(name string) bool {
+	ok, err := path.Match(k.Name, name)
+	return ok && err == nil
 }
 
 func (s Schema) keys(b Bag) []Key {
