@@ -160,12 +160,14 @@ func (p pool) ini() effect.Content {
 		"default_pool_size = ", sdk.Int(p.in, "default_pool_size"), "\n",
 		"max_db_connections = ", sdk.Int(p.in, "max_db_connections"), "\n",
 		"query_wait_timeout = ", sdk.Int(p.in, "query_wait_timeout"), "\n",
-		"server_connect_timeout = 3\nserver_login_retry = 1\nserver_check_delay = 5\n",
+		"server_connect_timeout = 3\nserver_login_retry = 0.25\nserver_check_delay = 5\n",
 		"ignore_startup_parameters = extra_float_digits,search_path,options\n")
 }
 
 // haproxy is haproxy.cfg: a member is up behind the first port while Patroni
-// says that it is the primary, behind the second while it is a replica.
+// says that it is the primary, behind the second while it is a replica. The
+// next primary is found within half a second of its promotion, and one that
+// lost its part is confirmed to have within a quarter more than a second.
 func (p pool) haproxy() string {
 	var b strings.Builder
 	b.WriteString("global\n  maxconn 2000\n  hard-stop-after 30s\n\ndefaults\n  mode tcp\n  timeout connect 3s\n  timeout client 24h\n  timeout server 24h\n  timeout check 3s\n")
@@ -176,7 +178,7 @@ func (p pool) haproxy() string {
 
 func (p pool) frontend(b *strings.Builder, role string, port int) {
 	fmt.Fprintf(b, "\nlisten %s\n  bind %s\n  option httpchk OPTIONS /%s\n  http-check expect status 200\n", role, sdk.HostPort(p.in, port), role)
-	fmt.Fprintf(b, "  default-server inter 2s fastinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions\n")
+	fmt.Fprintf(b, "  default-server inter 1s fastinter 250ms downinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions\n")
 	for _, u := range sdk.Present(p.backend) {
 		if u.Address != "" {
 			fmt.Fprintf(b, "  server %s %s check port %d\n", u.Unit.Dashed(), sdk.Join(u.Address, sqlPort), restPort)
@@ -192,7 +194,8 @@ func (p pool) publish(client effect.Relation) {
 	if !p.in.Live.Leader {
 		return
 	}
-	name := fmt.Sprintf("client-%d", client.ID)
+	// A secret never changes: another login has another one.
+	name := fmt.Sprintf("client-%d-%s", client.ID, strings.TrimPrefix(p.login.ID, "secret:"))
 	p.b.Secret(effect.SecretSpec{
 		Name: name, Scope: effect.ApplicationScope, Grants: []model.RelationID{client.ID},
 		Fields: map[string]effect.SecretField{

@@ -95,11 +95,11 @@ client() {
 	machine 3 "$clientlayer"
 	mkdir -p "$at/srv/t" "$at/srv/ledger"
 	{
-		printf 'global\n  maxconn 2000\ndefaults\n  mode tcp\n  timeout connect 3s\n  timeout client 24h\n  timeout server 24h\n  timeout check 3s\nlisten primary\n  bind %s:5433\n  option httpchk OPTIONS /primary\n  http-check expect status 200\n  default-server inter 2s fastinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions\n' "$a"
+		printf 'global\n  maxconn 2000\ndefaults\n  mode tcp\n  timeout connect 3s\n  timeout client 24h\n  timeout server 24h\n  timeout check 3s\nlisten primary\n  bind %s:5433\n  option httpchk OPTIONS /primary\n  http-check expect status 200\n  default-server inter 1s fastinter 250ms downinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions\n' "$a"
 		for p in 0 1 2; do echo "  server p$p $net.1$p:5432 check port 8008"; done
 	} >"$at/srv/t/haproxy.cfg"
 	printf '"telemetry" "p"\n' >"$at/srv/t/users.txt"
-	printf '[databases]\n* = host=%s port=5433\n[pgbouncer]\nlisten_addr = %s\nlisten_port = 6432\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = /srv/t/users.txt\npool_mode = session\nserver_login_retry = 1\nserver_connect_timeout = 3\n' "$a" "$a" >"$at/srv/t/pgbouncer.ini"
+	printf '[databases]\n* = host=%s port=5433\n[pgbouncer]\nlisten_addr = %s\nlisten_port = 6432\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = /srv/t/users.txt\npool_mode = session\nserver_login_retry = 0.25\nserver_connect_timeout = 3\n' "$a" "$a" >"$at/srv/t/pgbouncer.ini"
 	echo p >"$at/srv/t/password"
 	printf 'source: telemetry/0\nspacecraft: 1\napids: [100, 101, 102]\nrate: 100\nledger: /srv/ledger/ledger\nlisten: "%s:9464"\narchive:\n  endpoints: ["%s:6432"]\n  user: telemetry\n  password-file: /srv/t/password\n  database: telemetry\n' "$a" "$a" >"$at/srv/t/telemetry.yaml"
 	chown -R nobody "$at/srv/ledger"
