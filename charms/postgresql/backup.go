@@ -61,11 +61,43 @@ func (m *member) stanzaRecord() string {
 
 func (m *member) stanzaTask() string { return fmt.Sprint("task/stanza-", m.epoch.Number) }
 
-// backups prepares the repository, on the primary and once.
+// backups prepares the repository, once, and then makes what the schedule says;
+// both on the primary.
 func (m *member) backups() {
-	if _, shared := m.repository(); !shared || !m.isPrimary() || m.stanzaDone() {
+	_, shared := m.repository()
+	switch {
+	case !shared || !m.isPrimary():
+	case m.stanzaDone():
+		m.scheduled()
+	default:
+		m.prepare()
+	}
+}
+
+// scheduled makes the backup that was due last, unless one was made since, and
+// comes back for the next. Another primary that finds the same one due finds
+// it made.
+func (m *member) scheduled() {
+	if next, found := m.settings.schedule.Next(m.in.Now); found {
+		m.b.Revisit(next)
+	}
+	due, kind, found := m.settings.schedule.Last(m.in.Now)
+	if !found {
 		return
 	}
+	m.b.Task(effect.Task{
+		ID: "task/backup", Key: fmt.Sprint(m.epoch.Number, "/", due.Format(time.RFC3339)),
+		Run: effect.Exec{
+			Call: callBackup, User: m.user(),
+			Args: m.args("config", m.backrest(), "stanza", string(m.in.Spec.Unit.Application), "type", kind, "due", due.Format(time.DateTime)),
+		},
+		After:      []effect.ID{serviceID, patroniYML},
+		Idempotent: true,
+		Timeout:    6 * time.Hour,
+	})
+}
+
+func (m *member) prepare() {
 	m.b.Task(effect.Task{
 		ID: effect.ID(m.stanzaTask()), Key: fmt.Sprint(m.epoch.Number),
 		Run: effect.Exec{

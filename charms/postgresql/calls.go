@@ -32,9 +32,12 @@ var calls = map[string]func(context.Context, map[string]string) (string, error){
 	callSwitchover: switchover,
 	callLeave:      leave,
 	callStanza:     stanza,
+	callBackup:     scheduledBackup,
 	callVerify:     verifyBackup,
 	callDatabase:   ensureDatabase,
 	callDropUser:   dropUser,
+	callMonitoring: ensureMonitoring,
+	callPasswords:  changePasswords,
 }
 
 func patroniOf(args map[string]string) operate.Patroni {
@@ -109,7 +112,11 @@ func hasTakenUp(ctx context.Context, args map[string]string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, err := patroniOf(args).StatusAfterRound(ctx)
+	status := patroniOf(args).StatusAfterRound
+	if args["before"] == "" {
+		status = patroniOf(args).Status // it started with them
+	}
+	s, err := status(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -150,6 +157,23 @@ func stanza(ctx context.Context, args map[string]string) (string, error) {
 	return args["epoch"], backrestOf(args).Prepare(ctx)
 }
 
+// scheduledBackup makes a backup, unless one was made since it was due.
+func scheduledBackup(ctx context.Context, args map[string]string) (string, error) {
+	due, err := parseTarget(args["due"])
+	if err != nil {
+		return "", err
+	}
+	made, err := backrestOf(args).List(ctx)
+	if err != nil {
+		return "", err
+	}
+	if n := len(made); n > 0 && !made[n-1].Stop.Before(due) {
+		return "", nil
+	}
+	_, err = backrestOf(args).Backup(ctx, backupKinds[args["type"]])
+	return "", err
+}
+
 // verifyBackup answers "true" where a restore can start; where it cannot, the
 // reason is the error.
 func verifyBackup(ctx context.Context, args map[string]string) (string, error) {
@@ -176,12 +200,32 @@ func parseTarget(s string) (time.Time, error) {
 }
 
 func ensureDatabase(ctx context.Context, args map[string]string) (string, error) {
-	roles := strings.FieldsFunc(args["roles"], func(r rune) bool { return r == ',' || r == ' ' })
 	return "", sqlOf(args).Ensure(ctx, operate.Grant{
-		Database: args["database"], User: args["user"], Password: args["password"], Roles: roles,
+		Database: args["database"], User: args["user"], Password: args["password"],
+		Roles: list(args["roles"]), Extensions: list(args["extensions"]),
 	})
+}
+
+// list is what commas and spaces are between.
+func list(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func dropUser(ctx context.Context, args map[string]string) (string, error) {
 	return "", sqlOf(args).DropUser(ctx, args["database"], args["user"])
+}
+
+func ensureMonitoring(ctx context.Context, args map[string]string) (string, error) {
+	return "", sqlOf(args).EnsureMonitor(ctx, args["user"], args["password"])
+}
+
+// changePasswords sets those of the arguments that begin with "user ".
+func changePasswords(ctx context.Context, args map[string]string) (string, error) {
+	changed := map[string]string{}
+	for name, password := range args {
+		if user, ok := strings.CutPrefix(name, "user "); ok {
+			changed[user] = password
+		}
+	}
+	return "", operate.SQL{Address: args["sockets"]}.ChangePasswords(ctx, changed)
 }

@@ -81,6 +81,7 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	}
 	m.service(uses)
 	m.probes()
+	m.metrics()
 	if m.leaving() {
 		return m.b.Done(m.depart())
 	}
@@ -91,6 +92,10 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	m.publishMember()
 	m.backups()
 	m.configure()
+	m.changed()
+	if order := m.changing(); order != nil {
+		return m.b.Done(m.change(order))
+	}
 	return m.b.Done(m.status())
 }
 

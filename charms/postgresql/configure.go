@@ -35,7 +35,7 @@ func (m *member) configure() {
 		probe := func(id effect.ProbeID, call string) effect.ProbeID {
 			return m.b.Probe(effect.Probe{
 				ID: id, Interval: 2 * time.Second, Timeout: 10 * time.Second,
-				Exec: &effect.Exec{Call: call, Args: m.args("address", m.in.Spec.Address), User: m.user()},
+				Exec: &effect.Exec{Call: call, Args: m.args("address", m.in.Spec.Address, "before", m.settingsBefore()), User: m.user()},
 			})
 		}
 		probe(takenUpProbe, callTakenUp)
@@ -100,11 +100,13 @@ type takenUp struct {
 	Pending  bool   `json:"pending"`  // a restart
 }
 
+// settingsBefore are those that the member said last that it runs with; "" for
+// one that has just begun, with those of the consensus.
+func (m *member) settingsBefore() string { return sdk.Published(m.in, m.peers.ID).Unit["settings"] }
+
 // takingUp reports whether the member has not published yet that it runs with
 // the present settings.
-func (m *member) takingUp() bool {
-	return sdk.Published(m.in, m.peers.ID).Unit["settings"] != digest(m.settings.dcs.body())
-}
+func (m *member) takingUp() bool { return m.settingsBefore() != digest(m.settings.dcs.body()) }
 
 // hasTakenUp reports whether the member is known to run with the present
 // settings.

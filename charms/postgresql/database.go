@@ -37,7 +37,7 @@ func (m *member) database(r effect.Relation, name string) {
 		Fields: map[string]effect.SecretField{"username": {Content: sdk.Text(user)}, "password": {Random: 32}},
 		Grants: []model.RelationID{r.ID},
 	})
-	secret, made := sdk.SecretNamed(m.in, user)
+	login, made := m.credential(user)
 	primary, found := m.primary()
 	if !made || !found || m.restoring() != nil {
 		// What was published stays true for clients that connect again.
@@ -47,9 +47,11 @@ func (m *member) database(r effect.Relation, name string) {
 		return
 	}
 	args := m.args("address", primary, "database", name, "user", user, "roles", r.Bag["extra-user-roles"])
-	args["password"] = sdk.Text(sdk.Secret(secret, "password"))
+	args["password"] = sdk.Text(login.segment(effect.Raw))
+	wanted := strings.Join(extensions(m.in), ",")
+	args["extensions"] = sdk.Text(wanted)
 	done := m.b.Task(effect.Task{
-		ID: effect.ID("task/database-" + fmt.Sprint(r.ID)), Key: digest(fmt.Sprint(m.epoch.Number, "/", name, "/", r.Bag["extra-user-roles"])),
+		ID: effect.ID("task/database-" + fmt.Sprint(r.ID)), Key: digest(fmt.Sprint(m.epoch.Number, "/", name, "/", r.Bag["extra-user-roles"], "/", wanted)),
 		Scope:      effect.ApplicationScope,
 		Run:        effect.Exec{Call: callDatabase, Args: args, User: m.user()},
 		After:      []effect.ID{serviceID},
@@ -60,7 +62,7 @@ func (m *member) database(r effect.Relation, name string) {
 		"database":            name,
 		"endpoints":           sdk.Join(primary, sqlPort),
 		"read-only-endpoints": strings.Join(m.replicas(primary), ","),
-		"secret-user":         secret.ID,
+		"secret-user":         login.secret.ID,
 		"version":             m.versionPublished(r.ID),
 	}, done)
 }

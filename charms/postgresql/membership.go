@@ -21,9 +21,12 @@ const (
 	callSwitchover = "switchover"
 	callLeave      = "leave"
 	callStanza     = "stanza"
+	callBackup     = "backup"
 	callVerify     = "verify-backup"
 	callDatabase   = "database"
 	callDropUser   = "drop-user"
+	callMonitoring = "monitoring"
+	callPasswords  = "passwords"
 )
 
 // turnMembership lets one member at a time join or leave, turnRestart be

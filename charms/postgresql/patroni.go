@@ -44,12 +44,16 @@ func (m *member) stopTurn() *effect.Turn {
 }
 
 func (m *member) probes() {
+	interval, fall := time.Second, 3
+	if !m.running() {
+		interval, fall = 250*time.Millisecond, 12 // it comes up; whoever waits for it waits no longer
+	}
 	m.b.Probe(effect.Probe{
-		ID: statusProbe, Interval: time.Second, Fall: 3,
+		ID: statusProbe, Interval: interval, Fall: fall,
 		HTTP:   &effect.HTTPProbe{URL: m.rest("/patroni")},
 		Select: []string{"state", "role", "pending_restart", "sync_standby", "timeline", "server_version", "postmaster_start_time"},
 	})
-	m.b.Probe(effect.Probe{ID: healthProbe, Interval: 2 * time.Second, HTTP: &effect.HTTPProbe{URL: m.rest("/health")}})
+	m.b.Probe(effect.Probe{ID: healthProbe, Interval: 2 * interval, Fall: fall, HTTP: &effect.HTTPProbe{URL: m.rest("/health")}})
 }
 
 // memberCleared is the probe that releases a turn: "true" once the member is a
@@ -72,7 +76,7 @@ func (m *member) args(pairs ...string) map[string]effect.Content {
 	out := map[string]effect.Content{
 		"patroni-password":  sdk.Text(sdk.Secret(m.secret, "patroni")),
 		"raft-password":     sdk.Text(sdk.Secret(m.secret, "raft")),
-		"operator-password": sdk.Text(sdk.Secret(m.secret, "operator")),
+		"operator-password": sdk.Text(m.passwordOf("operator", effect.Raw)),
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		out[pairs[i]] = sdk.Text(pairs[i+1])
@@ -83,8 +87,8 @@ func (m *member) args(pairs ...string) map[string]effect.Content {
 // configuration is patroni.yml. JSON is YAML: the parts without secrets are
 // encoded, the rest is text.
 func (m *member) configuration() effect.Content {
-	s, in := m.secret, m.in
-	password := func(role string) effect.Segment { return sdk.Encoded(s, role, effect.Quoted) }
+	in := m.in
+	password := func(role string) effect.Segment { return m.passwordOf(role, effect.Quoted) }
 	partners := []string{} // Patroni does not take null
 	for _, p := range m.partners() {
 		partners = append(partners, sdk.Join(p.Address, raftPort))

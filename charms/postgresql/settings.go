@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/gantry-orchestrator/gantry/charms/postgresql/internal/schedule"
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -13,6 +14,7 @@ import (
 type settings struct {
 	dcs       dynamic
 	retention int // days
+	schedule  schedule.Schedule
 }
 
 // dynamic is the configuration that Patroni keeps in its consensus: bootstrap
@@ -61,7 +63,12 @@ func parseSettings(in effect.Input) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
+	due, err := schedule.Parse(sdk.String(in, "backup_schedule"))
+	if err != nil {
+		return settings{}, fmt.Errorf("backup_schedule: %w", err)
+	}
 	return settings{
+		schedule:  due,
 		retention: sdk.Int(in, "backup_retention_days"),
 		dcs: dynamic{
 			TTL: ttl, LoopWait: loop, RetryTimeout: min(retry, 10), PrimaryStartTimeout: 0,

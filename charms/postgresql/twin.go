@@ -48,8 +48,13 @@ func (Charm) Step(w sdk.World, e sdk.Event) (sdk.World, sdk.Outcome) {
 	var out sdk.Outcome
 	switch e := e.(type) {
 	case sdk.ServiceStarted:
-		c.start(e)
+		if e.Service.ID == serviceID {
+			c.start(e)
+		}
 	case sdk.ServiceStopped:
+		if e.Service != serviceID {
+			break
+		}
 		c.change(e.Unit, func(m *twinMember) { m.running = false })
 	case sdk.VolumeStamped:
 		c.change(e.Unit, func(m *twinMember) { m.incarnation, m.voter = e.Incarnation, false })
@@ -255,7 +260,7 @@ func (w *world) run(e sdk.TaskRan) sdk.Outcome {
 		}
 	case callLeave:
 		w.change(e.Unit, func(m *twinMember) { m.voter = false })
-	case callAdmit, callDatabase, callDropUser:
+	case callAdmit, callDatabase, callDropUser, callMonitoring:
 		if w.primary.IsZero() {
 			return sdk.Outcome{Failed: "the cluster has no primary now"}
 		}
@@ -288,6 +293,8 @@ func (Charm) Answer(w sdk.World, unit model.UnitName, p effect.Probe) (string, b
 		return fmt.Sprint(m.voter), c.quorum()
 	case backupProbe:
 		return "true", true
+	case exporterProbe:
+		return "200", true
 	case configuredProbe:
 		return c.configured(), m.running
 	case takenUpProbe:

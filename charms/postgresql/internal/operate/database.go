@@ -15,7 +15,9 @@ import (
 
 const sqlPort = 5432
 
-// SQL is PostgreSQL's own port on the primary, as the role operator.
+// SQL is PostgreSQL's own port on the primary, as the role operator. Where
+// Address is the directory of its sockets, the server knows the role by the
+// process's user, without a password.
 type SQL struct {
 	Address  string
 	Password string
@@ -27,6 +29,8 @@ type Grant struct {
 	User     string
 	Password string
 	Roles    []string // further roles, such as createdb
+
+	Extensions []string // that the database has
 }
 
 // Ensure makes the database and a login role that owns it, and the function by
@@ -38,14 +42,8 @@ func (s SQL) Ensure(ctx context.Context, g Grant) error {
 	}
 	defer closing(ctx, conn)
 	user := pgx.Identifier{g.User}.Sanitize()
-	verb := "CREATE"
-	if exists, err := s.exists(ctx, conn, "SELECT 1 FROM pg_roles WHERE rolname = $1", g.User); err != nil {
+	if err := s.login(ctx, conn, g.User, g.Password); err != nil {
 		return err
-	} else if exists {
-		verb = "ALTER"
-	}
-	if _, err := conn.Exec(ctx, fmt.Sprintf("%s ROLE %s LOGIN PASSWORD %s", verb, user, literal(g.Password))); err != nil {
-		return fmt.Errorf("role %s: %w", g.User, withoutStatement(err))
 	}
 	for _, role := range g.Roles {
 		if err := s.grant(ctx, conn, user, role); err != nil {
@@ -63,6 +61,55 @@ func (s SQL) Ensure(ctx context.Context, g Grant) error {
 		return fmt.Errorf("database %s: %w", g.Database, err)
 	}
 	return s.inDatabase(ctx, g, user)
+}
+
+// login makes a role that can log in with a password, or sets its password.
+func (s SQL) login(ctx context.Context, conn *pgx.Conn, user, password string) error {
+	verb := "CREATE"
+	if exists, err := s.exists(ctx, conn, "SELECT 1 FROM pg_roles WHERE rolname = $1", user); err != nil {
+		return err
+	} else if exists {
+		verb = "ALTER"
+	}
+	if _, err := conn.Exec(ctx, fmt.Sprintf("%s ROLE %s LOGIN PASSWORD %s", verb, pgx.Identifier{user}.Sanitize(), literal(password))); err != nil {
+		return fmt.Errorf("role %s: %w", user, withoutStatement(err))
+	}
+	return nil
+}
+
+// ChangePasswords sets the passwords of those roles that exist, by name.
+func (s SQL) ChangePasswords(ctx context.Context, changed map[string]string) error {
+	conn, err := s.connect(ctx, "postgres")
+	if err != nil {
+		return err
+	}
+	defer closing(ctx, conn)
+	for user, password := range changed {
+		exists, err := s.exists(ctx, conn, "SELECT 1 FROM pg_roles WHERE rolname = $1", user)
+		if err == nil && exists {
+			err = s.login(ctx, conn, user, password)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EnsureMonitor makes a role that reads statistics.
+func (s SQL) EnsureMonitor(ctx context.Context, user, password string) error {
+	conn, err := s.connect(ctx, "postgres")
+	if err != nil {
+		return err
+	}
+	defer closing(ctx, conn)
+	if err := s.login(ctx, conn, user, password); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "GRANT pg_monitor TO "+pgx.Identifier{user}.Sanitize()); err != nil {
+		return fmt.Errorf("role %s: %w", user, err)
+	}
+	return nil
 }
 
 // attributes are the further roles that are attributes of the role itself.
@@ -95,6 +142,11 @@ func (s SQL) inDatabase(ctx context.Context, g Grant, user string) error {
 	defer closing(ctx, conn)
 	if _, err := conn.Exec(ctx, lookup); err != nil {
 		return fmt.Errorf("pgbouncer's lookup in %s: %w", g.Database, err)
+	}
+	for _, e := range g.Extensions {
+		if _, err := conn.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS "+pgx.Identifier{e}.Sanitize()+" CASCADE"); err != nil {
+			return fmt.Errorf("extension %s in %s: %w", e, g.Database, err)
+		}
 	}
 	statements := fmt.Sprintf(`GRANT USAGE ON SCHEMA pgbouncer TO %[1]s;
 GRANT EXECUTE ON FUNCTION pgbouncer.get_auth(text) TO %[1]s;

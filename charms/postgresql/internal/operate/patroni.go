@@ -142,6 +142,9 @@ func (p Patroni) Promote(ctx context.Context, name string, force bool) error {
 	if leader.Name == name {
 		return nil
 	}
+	// The member that is asked begins at once, another one hears of it in its
+	// next round: so the leader is asked, whose step is the first.
+	p.Address = leader.Host
 	_, err = p.do(ctx, http.MethodPost, "/switchover", map[string]string{"leader": leader.Name, "candidate": name}, nil)
 	return err
 }

@@ -1,0 +1,171 @@
+package postgresql
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gantry-orchestrator/gantry/charms/sdk"
+	"github.com/gantry-orchestrator/gantry/charms/sdk/sdktest"
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
+
+// deployed is an application that has settled, in the testing profile.
+func deployed(t *testing.T, units int, config map[string]any, remotes ...sdktest.Remote) *sdktest.Model {
+	t.Helper()
+	all := map[string]any{"profile": "testing"}
+	for k, v := range config {
+		all[k] = v
+	}
+	m := sdktest.New(t, builtin, sdktest.Scenario{Units: units, Config: all, Remotes: remotes})
+	m.Settle()
+	return m
+}
+
+// wrote is the last text that a unit's file was given, secrets by ID and field.
+func wrote(t *testing.T, u *sdktest.Unit, name string) string {
+	t.Helper()
+	for _, f := range u.Desired().Files {
+		if strings.HasSuffix(f.Path, "/"+name) {
+			var b strings.Builder
+			for _, s := range f.Content {
+				b.WriteString(s.Text)
+				if s.Secret != nil {
+					b.WriteString("<" + s.Secret.ID + " " + s.Secret.Field + ">")
+				}
+			}
+			return b.String()
+		}
+	}
+	t.Fatalf("%s wants no file %s", u.Name(), name)
+	return ""
+}
+
+func ran(u *sdktest.Unit, task effect.ID) bool {
+	return slices.ContainsFunc(u.Done(), func(s effect.Step) bool { return s.ID == task && s.Kind == effect.Run })
+}
+
+func TestFoundersNeedNoTurnAndOneOfThemMakesTheCluster(t *testing.T) {
+	m := deployed(t, 3, nil)
+	var make []string
+	for _, u := range m.Units() {
+		if ran(u, "task/join") {
+			t.Errorf("%s joined by a turn", u.Name())
+		}
+		text := wrote(t, u, "patroni.yml")
+		if strings.Contains(text, "bootstrap:") {
+			make = append(make, u.Name().String())
+		}
+		if strings.Count(text, ":2222\"") != 2+2 { // itself twice, and the others
+			t.Errorf("%s does not name both others as partners:\n%s", u.Name(), text)
+		}
+	}
+	if len(make) != 1 {
+		t.Errorf("the cluster can be made by %v", make)
+	}
+	m.AddUnit()
+	m.Settle()
+	if !ran(m.Unit(3), "task/join") {
+		t.Error("who came later did not join by a turn")
+	}
+}
+
+func TestALeaderWaitsForMachinesAndNotForever(t *testing.T) {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	in := effect.Input{
+		Spec: effect.Spec{
+			Unit: model.UnitName{Application: "postgresql"}, Planned: 3, Address: "10.0.0.1", Life: model.Alive, ApplicationLife: model.Alive,
+			Config: map[string]any{"profile": "testing", "synchronous_node_count": "1", "ttl": int64(20), "loop_wait": int64(5), "dcs": "auto", "max_connections": int64(100)},
+			Relations: []effect.Relation{{ID: 1, Role: model.Peer, Units: []effect.Remote{
+				{Unit: model.UnitName{Application: "postgresql", Number: 1}, Life: model.Alive, Address: "10.0.0.2"},
+				{Unit: model.UnitName{Application: "postgresql", Number: 2}, Life: model.Alive},
+			}}},
+		},
+		Live: effect.Live{Leader: true}, Now: began,
+	}
+	want := Charm{}.Reconcile(in)
+	if len(want.Records) != 1 || want.Records[0].Name != foundingSince {
+		t.Fatalf("with a machine missing it proposes %v", want.Records)
+	}
+	in.Spec.Records = want.Records
+	if want = (Charm{}).Reconcile(in); len(want.Records) != 0 || !want.Revisit.Equal(began.Add(foundingPatience)) {
+		t.Fatalf("it proposes %v and comes back at %v", want.Records, want.Revisit)
+	}
+	in.Now = want.Revisit
+	if want = (Charm{}).Reconcile(in); len(want.Records) != 1 || want.Records[0].Name != "epoch/1" {
+		t.Fatalf("after its patience it proposes %v", want.Records)
+	}
+	if strings.Contains(want.Records[0].Value, "with") {
+		t.Errorf("a pair bears no loss, so one founds alone: %s", want.Records[0].Value)
+	}
+}
+
+func TestAFounderThatLeavesStaysUntilAnotherServes(t *testing.T) {
+	founder := model.UnitName{Application: "postgresql", Number: 1}
+	e := epoch{Number: 1, Founder: model.UnitName{Application: "postgresql"}, With: []model.UnitName{founder}}
+	peer := effect.Remote{Unit: e.Founder, Life: model.Alive, Address: "10.0.0.1"}
+	m := member{b: &sdk.Builder{}, epoch: e, in: effect.Input{Spec: effect.Spec{
+		Unit: founder, Life: model.Dying, ApplicationLife: model.Alive,
+		Relations: []effect.Relation{{ID: 1, Role: model.Peer, Units: []effect.Remote{peer}}},
+	}}}
+	if holds := m.b.Done(m.depart()).Holds; len(holds) != 1 {
+		t.Errorf("it holds itself by %v", holds)
+	}
+}
+
+func TestAChangedPasswordReachesTheServerBeforeAnybodyUsesIt(t *testing.T) {
+	for _, user := range []string{"operator", "replication"} {
+		t.Run(user, func(t *testing.T) {
+			m := deployed(t, 3, nil)
+			before := wrote(t, m.Unit(1), "patroni.yml")
+			for _, u := range m.Units() {
+				u.Forget()
+			}
+			m.Open("set-password", map[string]string{"username": user})
+			m.Settle()
+			changed := false
+			for _, u := range m.Units() {
+				changed = changed || ran(u, "task/passwords")
+				if now := wrote(t, u, "patroni.yml"); now == before || !strings.Contains(now, "password>") {
+					t.Errorf("%s uses the old password:\n%s", u.Name(), now)
+				}
+			}
+			if !changed {
+				t.Error("no server was told")
+			}
+			if m.Record(effect.ApplicationScope, "password/"+user+"/1") == "" {
+				t.Error("the change is not recorded")
+			}
+		})
+	}
+}
+
+func TestAClientsChangedPasswordIsAnotherSecretInItsRelation(t *testing.T) {
+	m := deployed(t, 1, nil, sdktest.Remote{Endpoint: "database", Application: "app", Bag: map[string]string{"database": "app"}})
+	before := m.ApplicationBag("database")["secret-user"]
+	m.Open("set-password", map[string]string{"username": "relation-2"})
+	m.Settle()
+	if now := m.ApplicationBag("database")["secret-user"]; now == before || now == "" {
+		t.Errorf("the client is given %q, before it was %q", now, before)
+	}
+}
+
+func TestMetricsAreServedToWhoIsRelated(t *testing.T) {
+	m := deployed(t, 3, nil, sdktest.Remote{Endpoint: "metrics-endpoint", Application: "prometheus"})
+	for _, u := range m.Units() {
+		if !u.Running(exporterService) {
+			t.Errorf("%s runs no exporter", u.Name())
+		}
+	}
+	bag := m.ApplicationBag("metrics-endpoint")
+	for key, part := range map[string]string{"scrape_jobs": "*:9187", "alert_rules": "PostgreSQLManyPrimaries", "scrape_metadata": `"charm_name":"postgresql"`} {
+		if !strings.Contains(bag[key], part) {
+			t.Errorf("%s lacks %s: %s", key, part, bag[key])
+		}
+	}
+	if deployed(t, 1, nil).Unit(0).Running(exporterService) {
+		t.Error("an exporter runs for nobody")
+	}
+}
