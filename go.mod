@@ -32,6 +32,7 @@ require (
 )
 
 require (
+	filippo.io/age v1.2.1
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/Rican7/retry v0.3.0 // indirect
 	github.com/armon/go-metrics v0.4.1 // indirect

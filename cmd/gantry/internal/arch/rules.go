@@ -32,6 +32,8 @@ var mayImport = []importRule{
 	{"engine/plan", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement"}},
 	{"engine/consensus", []string{"model", "engine/state"}},
 	{"engine/consensus/linear", nil},
+	{"engine/backup", []string{"model", "engine/state", "engine/consensus", "engine/backup/archive"}},
+	{"engine/backup/archive", []string{"model"}},
 	{"engine/api", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement", "engine/plan"}},
 	{"engine/wire", []string{"model", "model/effect", "model/operator", "engine/wire/internal/pb"}},
 	{"engine/wire/...", []string{"engine/wire/..."}},
@@ -52,8 +54,8 @@ var mayImport = []importRule{
 	{"bundles", []string{"model", "model/...", "agents/sim", "charms/..."}},
 
 	{"cmd/gantry/internal/arch", nil},
-	{"cmd/gantry/internal/cli", []string{"engine/client", "model", "model/...", "charms/sdk/..."}},
-	{"cmd/gantry/internal/roles", []string{"cmd/gantry/internal/...", "engine/api", "engine/plan", "engine/controller", "engine/controller/...", "engine/client", "engine/wire", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
+	{"cmd/gantry/internal/cli", []string{"engine/client", "engine/backup/archive", "model", "model/...", "charms/sdk/..."}},
+	{"cmd/gantry/internal/roles", []string{"cmd/gantry/internal/...", "engine/api", "engine/backup", "engine/backup/archive", "engine/plan", "engine/controller", "engine/controller/...", "engine/client", "engine/wire", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 	{"cmd/gantry/...", []string{"cmd/gantry/internal/...", "engine/controller", "engine/client", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 	{"cmd/gantry", []string{"cmd/gantry/internal/...", "engine/controller", "engine/client", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 }
