@@ -65,7 +65,7 @@ func openDisk(dir string, logger hclog.Logger) (*disk, error) {
 // openLog opens the log of a folder of a file system.
 func openLog(dir string, files types.VFS, meta types.MetaStore, size int, logger hclog.Logger) (*wal.WAL, error) {
 	return wal.Open(dir, wal.WithSegmentSize(size), wal.WithLogger(logger), wal.WithMetaStore(meta),
-		wal.WithSegmentFiler(segment.NewFiler(dir, renewing{files})))
+		wal.WithSegmentFiler(segments{segment.NewFiler(dir, renewing{files})}))
 }
 
 func newDisk(logs raft.LogStore, stable raft.StableStore, snapshots raft.SnapshotStore, shut func() error) *disk {

@@ -1,17 +1,24 @@
 package consensus
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
+	"golang.org/x/sync/errgroup"
 )
 
 // line is a transport that notes what members answer: raft knows it and does
 // not tell.
 type line struct {
 	raft.Transport
+	requests chan raft.RPC // to raft
+	closed   chan struct{}
+	once     sync.Once
+	relay    errgroup.Group
+
 	mu      sync.Mutex
 	round   uint64
 	heard   map[raft.ServerID]contact
@@ -27,7 +34,10 @@ type contact struct {
 }
 
 func newLine(t raft.Transport) *line {
-	return &line{Transport: t, heard: map[raft.ServerID]contact{}, changed: make(chan struct{})}
+	return &line{
+		Transport: t, requests: make(chan raft.RPC), closed: make(chan struct{}),
+		heard: map[raft.ServerID]contact{}, changed: make(chan struct{}),
+	}
 }
 
 // begin starts a round: only what is asked from now on can confirm it.
@@ -112,10 +122,11 @@ func (l *line) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args 
 	return l.Transport.(raft.WithPreVote).RequestPreVote(id, target, args, resp)
 }
 
-// Close implements raft.WithClose. Connections end with it.
+// Close implements raft.WithClose. Connections end with it. Raft closes it too.
 func (l *line) Close() error {
+	l.once.Do(func() { close(l.closed) })
 	if streams, ok := l.Transport.(interface{ CloseStreams() }); ok {
 		streams.CloseStreams()
 	}
-	return l.Transport.(raft.WithClose).Close()
+	return errors.Join(l.Transport.(raft.WithClose).Close(), l.relay.Wait())
 }

@@ -77,7 +77,7 @@ func Open(c Config) (*Node, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	m := newMachine()
-	n, err := newNode(c, d, networkTransport(c, logger), m, m)
+	n, err := newNode(c, parts{disk: d, transport: networkTransport(c, logger), machine: m, fsm: m, timing: raftTiming})
 	if err != nil {
 		return nil, errors.Join(err, d.close(), lock.Close())
 	}
@@ -85,23 +85,33 @@ func Open(c Config) (*Node, error) {
 	return n, nil
 }
 
-// newNode starts raft on a disk and a transport. What raft applies goes to
-// fsm, which passes it to m.
-func newNode(c Config, d *disk, transport raft.Transport, m *machine, fsm raft.FSM) (*Node, error) {
+// parts are what a node is made of.
+type parts struct {
+	disk      *disk
+	transport raft.Transport
+	machine   *machine
+	fsm       raft.FSM // passes on to machine what raft applies
+	timing    func(*raft.Config)
+}
+
+// newNode starts raft.
+func newNode(c Config, p parts) (*Node, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	turns := make(chan bool, 16)
 	n := &Node{
-		config: c, disk: d, fsm: m, lead: newGate(), line: newLine(transport), turns: turns,
+		config: c, disk: p.disk, fsm: p.machine, lead: newGate(), line: newLine(p.transport), turns: turns,
 		proposals: make(chan *proposal, 1024), queries: make(chan *query, 1024),
 		stopped: make(chan struct{}), changing: make(chan struct{}, 1),
 	}
-	d.noted = m.members.note
-	if err := n.begin(raftConfig(c.ID, raftLogger(c.Log), turns), fsm); err != nil {
+	p.disk.noted = p.machine.members.note
+	config := raftConfig(c.ID, raftLogger(c.Log), turns)
+	p.timing(config)
+	if err := n.begin(config, p.fsm); err != nil {
 		return nil, errors.Join(err, n.line.Close())
 	}
-	d.arm()
+	p.disk.arm()
 	if n.only() {
 		return n, hasten(n.raft)
 	}
@@ -128,6 +138,7 @@ func (n *Node) begin(config *raft.Config, fsm raft.FSM) (err error) {
 	if n.raft, err = raft.NewRaft(config, fsm, n.disk, n.disk, n.disk, n.line); err != nil {
 		return fmt.Errorf("start consensus in %s: %w", n.config.Dir, err)
 	}
+	n.line.pass(n.raft)
 	return nil
 }
 

@@ -76,3 +76,17 @@ func renewFile(path string) error {
 	}
 	return nil
 }
+
+// segments are the files of a log. raft-wal 0.4.0 seals a segment whose end it
+// cut off without an index, and cannot read it after a restart
+// (hashicorp/raft-wal#31): the entries are found again as in one that is not
+// sealed.
+type segments struct{ types.SegmentFiler }
+
+// Open implements types.SegmentFiler.
+func (s segments) Open(info types.SegmentInfo) (types.SegmentReader, error) {
+	if info.IndexStart == 0 {
+		return s.RecoverTail(info)
+	}
+	return s.SegmentFiler.Open(info)
+}

@@ -26,13 +26,17 @@ func raftConfig(id string, logger hclog.Logger, turns chan<- bool) *raft.Config 
 	r.LocalID = raft.ServerID(id)
 	r.Logger = logger
 	r.NotifyCh = turns
-	r.HeartbeatTimeout, r.ElectionTimeout, r.LeaderLeaseTimeout = silence+hurry, silence+hurry, silence
 	r.ShutdownOnRemove = false
+	r.NoLegacyTelemetry = true
+	return r
+}
+
+// raftTiming is what holds between members on one network.
+func raftTiming(r *raft.Config) {
+	r.HeartbeatTimeout, r.ElectionTimeout, r.LeaderLeaseTimeout = silence+hurry, silence+hurry, silence
 	r.SnapshotThreshold = snapshotThreshold
 	r.SnapshotInterval = snapshotInterval
 	r.TrailingLogs = snapshotThreshold
-	r.NoLegacyTelemetry = true
-	return r
 }
 
 // hurry is what hasten takes off a timeout.

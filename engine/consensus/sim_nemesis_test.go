@@ -1,0 +1,228 @@
+package consensus
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// nemesis breaks things one after the other, and mends them again.
+type nemesis struct {
+	*simCluster
+	rng *rand.Rand
+}
+
+// between is a duration of milliseconds.
+func (n nemesis) between(from, to int) time.Duration {
+	return time.Duration(from+n.rng.IntN(to-from)) * time.Millisecond
+}
+
+// any is one of the machines that are not gone.
+func (n nemesis) any() *simMember {
+	for {
+		if m := n.members[n.rng.IntN(len(n.members))]; !m.gone {
+			return m
+		}
+	}
+}
+
+// strike does one bad thing and lets some time pass.
+func (n nemesis) strike() {
+	strikes := []func(){
+		n.crash, n.crashAtAccess, n.crashAtAccess, n.diskFault, n.diskFault, n.partition, n.partition, n.oneWay, n.weather,
+		n.slowDisk, n.skew, n.transfer, n.restart, n.grow, n.shrink,
+	}
+	strikes[n.rng.IntN(len(strikes))]()
+	time.Sleep(n.between(100, 1500))
+}
+
+func (n nemesis) crash() {
+	m := n.any()
+	n.logf("power of %s is cut", m.id)
+	m.crash()
+	n.later(n.between(100, 3000), m.start)
+}
+
+// later has something happen beside what follows.
+func (n nemesis) later(wait time.Duration, do func()) {
+	n.busy.Add(1)
+	go func() {
+		defer n.busy.Done()
+		time.Sleep(wait)
+		do()
+	}()
+}
+
+// atAccess has one access of a disk, a few from now, end otherwise.
+func (n nemesis) atAccess(m *simMember, v verdict) {
+	wait := n.rng.IntN(40)
+	m.disk.mu.Lock()
+	defer m.disk.mu.Unlock()
+	at := m.disk.accesses + wait
+	m.disk.decide = func(access int, what string) verdict {
+		if access < at {
+			return works
+		}
+		m.disk.decide = nil
+		n.logf("%s: access %d, to %s, ends as %d", m.id, access, what, v)
+		return v
+	}
+}
+
+func (n nemesis) crashAtAccess() {
+	m := n.any()
+	n.atAccess(m, []verdict{powerLoss, powerAfter}[n.rng.IntN(2)])
+	n.later(n.between(1000, 4000), m.start)
+}
+
+func (n nemesis) diskFault() {
+	m := n.any()
+	n.atAccess(m, []verdict{full, broken}[n.rng.IntN(2)])
+	n.later(n.between(500, 4000), m.start)
+	if n.rng.IntN(2) == 0 { // what was only in the page cache goes too
+		n.later(n.between(4000, 6000), func() {
+			n.logf("power of %s is cut after its fault", m.id)
+			m.crash()
+			m.start()
+		})
+	}
+}
+
+// partition cuts some machines off the others.
+func (n nemesis) partition() {
+	apart := map[*simMember]bool{}
+	if m, _ := n.leader(); m != nil && n.rng.IntN(2) == 0 {
+		apart[m] = true
+	}
+	for _, m := range n.members {
+		if n.rng.IntN(3) == 0 {
+			apart[m] = true
+		}
+	}
+	cut := func(on bool) {
+		for _, a := range n.members {
+			for _, b := range n.members {
+				if apart[a] != apart[b] {
+					n.net.set(a.address, b.address, func(l *simLink) { l.cut = on })
+				}
+			}
+		}
+	}
+	for m := range apart {
+		n.logf("%s is cut off", m.id)
+	}
+	cut(true)
+	time.Sleep(n.between(300, 3000))
+	cut(false)
+	n.logf("nobody is cut off")
+}
+
+// oneWay loses what one machine says to others, or what they say to it.
+func (n nemesis) oneWay() {
+	m, out := n.any(), n.rng.IntN(2) == 0
+	cut := func(on bool) {
+		for _, o := range n.members {
+			from, to := m.address, o.address
+			if !out {
+				from, to = to, from
+			}
+			n.net.set(from, to, func(l *simLink) { l.cut = on })
+		}
+	}
+	n.logf("one way of %s is cut, out: %v", m.id, out)
+	cut(true)
+	time.Sleep(n.between(300, 2500))
+	cut(false)
+}
+
+// weather has every link delay, lose, repeat and reorder.
+func (n nemesis) weather() {
+	drop, dup, delay := n.rng.Float64()/5, n.rng.Float64()/4, n.between(5, 400)
+	set := func(drop, dup float64, delay time.Duration) {
+		for _, a := range n.members {
+			for _, b := range n.members {
+				n.net.set(a.address, b.address, func(l *simLink) { l.drop, l.dup, l.delay = drop, dup, delay })
+			}
+		}
+	}
+	n.logf("the network loses %.2f, repeats %.2f, delays %v", drop, dup, delay)
+	set(drop, dup, delay)
+	time.Sleep(n.between(500, 3000))
+	set(0, 0, 2*time.Millisecond)
+}
+
+func (n nemesis) slowDisk() {
+	m, latency := n.any(), n.between(20, 400)
+	set := func(latency time.Duration) {
+		m.disk.mu.Lock()
+		defer m.disk.mu.Unlock()
+		m.disk.latency = latency
+	}
+	n.logf("%s writes in %v", m.id, latency)
+	set(latency)
+	n.later(n.between(500, 3000), func() { set(0) })
+}
+
+func (n nemesis) skew() {
+	m := n.any()
+	m.skew = n.between(-5000, 5000)
+	n.logf("the clock of %s is off by %v", m.id, m.skew)
+}
+
+func (n nemesis) transfer() {
+	if m, p := n.leader(); p != nil {
+		n.logf("%s is to hand leadership on", m.id)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = p.Transfer(ctx, "") // whoever leads, it goes on
+	}
+}
+
+func (n nemesis) restart() {
+	m := n.any()
+	n.logf("%s is restarted", m.id)
+	m.stop()
+	n.later(n.between(0, 1000), m.start)
+}
+
+// grow adds a machine, at times one that cannot catch up.
+func (n nemesis) grow() {
+	_, p := n.leader()
+	if p == nil || len(n.members) > 7 {
+		return
+	}
+	before := p.State().Index()
+	m := n.add()
+	m.start()
+	if n.rng.IntN(2) == 0 {
+		m.disk.mu.Lock()
+		m.disk.latency = n.between(200, 3000)
+		m.disk.mu.Unlock()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), n.between(300, 4000))
+	defer cancel()
+	err := p.AddMember(ctx, Member{ID: m.id, Address: string(m.address)})
+	n.logf("%s is added: %v", m.id, err)
+	if o := m.running(); err == nil && o != nil && o.raft.LastIndex() == 0 {
+		n.fail("%s has a vote and nothing of the %d commands before", m.id, before)
+	}
+}
+
+// shrink removes a machine for good.
+func (n nemesis) shrink() {
+	at, p := n.leader()
+	m := n.any()
+	if p == nil || m == at || len(p.Members()) <= 3 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	err := p.RemoveMember(ctx, m.id)
+	n.logf("%s is removed: %v", m.id, err)
+	if err == nil {
+		m.stop()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.gone = true
+	}
+}

@@ -1,0 +1,66 @@
+package consensus
+
+import (
+	"flag"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	seeds    = flag.Int("seeds", 60, "how many seeds to simulate controllers under")
+	tracing  = flag.Bool("trace", false, "print what happens at once: raft may panic")
+	fromSeed = flag.Uint64("seed", 1, "the first of them")
+)
+
+// TestSimulateControllers runs three or five controllers in virtual time, with
+// clients, agents and a solver, under the faults that a seed chooses. Faults,
+// disks, links and parties draw from the seed alone. What goroutines of one
+// moment do first is the scheduler's, on one processor: mostly the same, not to
+// the byte. A failing seed fails again in most runs; its trace is printed.
+func TestSimulateControllers(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	began := time.Now()
+	calls := 0
+	for seed := *fromSeed; seed < *fromSeed+uint64(*seeds); seed++ {
+		c := simulate(t, seed)
+		if c.wrong == "" {
+			if err := c.history.Check(time.Minute); err != nil {
+				c.fail("%v", err)
+			}
+		}
+		calls += c.history.Len()
+		if c.wrong != "" {
+			t.Fatalf("seed %d: %s\n%s", seed, c.wrong, strings.Join(c.trace, "\n"))
+		}
+	}
+	t.Logf("%d seeds with %d calls, %.1f seeds a second", *seeds, calls, float64(*seeds)/time.Since(began).Seconds())
+}
+
+func simulate(t *testing.T, seed uint64) (c *simCluster) {
+	synctest.Test(t, func(*testing.T) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		c = newSimCluster(seed, 3+2*rng.IntN(2))
+		defer c.end()
+		if !c.found() {
+			return
+		}
+		ends := time.Now().Add(12 * time.Second)
+		for id := range 4 {
+			c.client(id, ends)
+		}
+		for unit := range 3 {
+			c.agent(unit, ends)
+		}
+		c.operator(ends)
+		for n := (nemesis{c, rng}); time.Now().Before(ends); {
+			n.strike()
+		}
+		c.busy.Wait()
+		c.converge()
+	})
+	return c
+}
