@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -83,9 +84,46 @@ func (s *Service) ResolveTask(ctx context.Context, r operator.ResolveTask) (oper
 	if err != nil {
 		return operator.Committed{}, err
 	}
+	if r.Unit != (model.UnitName{}) {
+		return s.resolveOwn(ctx, who, r)
+	}
 	return s.changed(ctx, who, r.Change, state.ResolveTask{
 		Model: r.Model, Application: r.Application, Task: r.Task, TaskKey: r.Key, Done: r.Done,
 	})
+}
+
+// resolveTime is how long an agent may take to note how a task ended.
+const resolveTime = 15 * time.Second
+
+// resolveOwn has a unit's agent note how one of the unit's own tasks ended.
+// What is committed is the operation, which waits for an agent that is away.
+func (s *Service) resolveOwn(ctx context.Context, who Identity, r operator.ResolveTask) (operator.Committed, error) {
+	ref, err := unitNamed(s.log.State(), r.Model, r.Unit.String())
+	if err != nil {
+		return operator.Committed{}, err
+	}
+	result, err := s.change(ctx, who, r.Change, state.EnqueueOperation{Model: r.Model, Run: effect.Operation{
+		Kind: effect.ResolveOperation, Unit: ref.Unit, Action: r.Task, Params: map[string]any{"done": r.Done},
+	}})
+	if err != nil {
+		return operator.Committed{}, err
+	}
+	committed := operator.Committed{Index: result.Index, Revision: result.Revision}
+	for _, key := range result.Created {
+		if key.Table != state.OperationTable {
+			continue
+		}
+		waiting, cancel := context.WithTimeout(ctx, resolveTime)
+		defer cancel()
+		o, err := s.ShowOperation(waiting, r.Model, key.ID, true)
+		if err != nil {
+			return committed, fmt.Errorf("resolve task %s of %v: its agent has not answered yet: see operation %s: %w", r.Task, r.Unit, key.ID, model.ErrUnavailable)
+		}
+		if o.Result.Failed != "" {
+			return committed, fmt.Errorf("%s: %w", o.Result.Failed, model.ErrConflict)
+		}
+	}
+	return committed, nil
 }
 
 // ListOrders returns the orders of a model's applications, closed ones too.

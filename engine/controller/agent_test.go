@@ -27,6 +27,7 @@ type fakeAgent struct {
 	pushes  map[model.UnitName]int
 	echoed  uint64
 	said    map[string]bool
+	unknown string // a task whose outcome nobody knows
 }
 
 func newFakeAgent(w *world, uuid string, c client.Context) *fakeAgent {
@@ -110,7 +111,15 @@ func (a *fakeAgent) take(ctx context.Context, s *wire.Session, down effect.Downw
 		delete(a.intents, u)
 		a.mu.Unlock()
 	}
-	if o := down.Operation; o != nil {
+	if o := down.Operation; o != nil && o.Kind == effect.ResolveOperation {
+		result := effect.OperationResult{ID: o.ID}
+		if a.mu.Lock(); o.Action != a.unknown || o.Params["done"] != true {
+			result.Failed = "its outcome is not unknown"
+		}
+		a.unknown = ""
+		a.mu.Unlock()
+		return a.FinishOperation(ctx, result)
+	} else if o != nil {
 		return a.FinishOperation(ctx, effect.OperationResult{ID: o.ID, Output: map[string]string{"ran": o.Action}})
 	}
 	return nil

@@ -159,10 +159,14 @@ func (o CancelOrder) apply(w *writer) error {
 }
 
 func (o EnqueueOperation) summary() string {
-	if o.Run.Kind == effect.ExecOperation {
+	switch o.Run.Kind {
+	case effect.ExecOperation:
 		return "run a command"
+	case effect.ResolveOperation:
+		return fmt.Sprintf("resolve task %s of %v", o.Run.Action, o.Run.Unit)
+	default:
+		return "run " + o.Run.Action
 	}
-	return "run " + o.Run.Action
 }
 
 func (o EnqueueOperation) apply(w *writer) error {
@@ -198,7 +202,7 @@ func (o EnqueueOperation) onUnit(w *writer) error {
 		return fmt.Errorf("%v is gone: %w", u.Name, model.ErrConflict)
 	}
 	a, err := w.application(u.Model, u.Name.Application)
-	if err != nil || o.Run.Kind == effect.ExecOperation {
+	if err != nil || o.Run.Kind != effect.ActionOperation {
 		return err
 	}
 	c, err := w.charm(a.Model, a.Charm, a.Hash)

@@ -77,13 +77,17 @@ func (s tasksServer) ListTasks(ctx context.Context, r *pb.ListTasksRequest) (*pb
 
 // ResolveTask implements pb.TasksServer.
 func (s tasksServer) ResolveTask(ctx context.Context, r *pb.ResolveTaskRequest) (*pb.Committed, error) {
-	m, a, err := inModel(r.Model, r.Application)
+	task := operator.ResolveTask{Change: changeOf(r.Change), Task: r.Task, Key: r.Key, Done: r.Done}
+	var err error
+	if r.Unit == "" {
+		task.Model, task.Application, err = inModel(r.Model, r.Application)
+	} else if task.Unit, err = model.ParseUnitName(r.Unit); err == nil {
+		task.Model, err = model.ParseModelName(r.Model)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return answerCommitted(s.api.ResolveTask(ctx, operator.ResolveTask{
-		Change: changeOf(r.Change), Model: m, Application: a, Task: r.Task, Key: r.Key, Done: r.Done,
-	}))
+	return answerCommitted(s.api.ResolveTask(ctx, task))
 }
 
 type ordersServer struct {
@@ -150,9 +154,13 @@ func (c tasksClient) ListTasks(ctx context.Context, m model.ModelName) ([]operat
 
 // ResolveTask implements Tasks.
 func (c tasksClient) ResolveTask(ctx context.Context, r operator.ResolveTask) (operator.Committed, error) {
-	return readCommitted(c.pb.ResolveTask(ctx, &pb.ResolveTaskRequest{
+	task := &pb.ResolveTaskRequest{
 		Model: string(r.Model), Application: string(r.Application), Task: r.Task, Key: r.Key, Done: r.Done, Change: pbChange(r.Change),
-	}))
+	}
+	if r.Unit != (model.UnitName{}) {
+		task.Unit = r.Unit.String()
+	}
+	return readCommitted(c.pb.ResolveTask(ctx, task))
 }
 
 type ordersClient struct{ pb pb.OrdersClient }

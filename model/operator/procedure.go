@@ -42,6 +42,9 @@ type ResolveTask struct {
 	Application model.ApplicationName
 	Task, Key   string
 	Done        bool // it had its effect; otherwise it counts as failed
+	// Unit is set for its own task, whose outcome its agent keeps; Application
+	// and Key then say nothing.
+	Unit model.UnitName
 }
 
 // Order is a staged procedure.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,10 +54,13 @@ type taskResolveOptions struct {
 func newTaskResolve(sh *shell) *cobra.Command {
 	o := &taskResolveOptions{}
 	cmd := &cobra.Command{
-		Use:   "resolve APPLICATION TASK (--done | --failed)",
+		Use:   "resolve (APPLICATION | UNIT) TASK (--done | --failed)",
 		Short: "Say how a task ended whose run was cut short",
-		Args:  exactly("an application", "a task"),
-		RunE:  sh.connected(o.run),
+		Long: `Say how a task ended whose run was cut short, so that nobody knows: a task that
+an application runs once, which task list shows, or a unit's own, which the
+unit's status names.`,
+		Args: exactly("an application or a unit", "a task"),
+		RunE: sh.connected(o.run),
 	}
 	cmd.Flags().BoolVar(&o.done, "done", false, "it had its effect")
 	cmd.Flags().BoolVar(&o.failed, "failed", false, "it had none, and may run again")
@@ -69,22 +73,23 @@ func (o *taskResolveOptions) run(ctx context.Context, s *session, args []string)
 	if o.done == o.failed {
 		return fmt.Errorf("task resolve: expected --done or --failed, one of them: %w", model.ErrInvalid)
 	}
-	app, err := model.ParseApplicationName(args[0])
+	request := operator.ResolveTask{Change: o.change(), Model: s.model, Task: args[1], Done: o.done}
+	var err error
+	if strings.Contains(args[0], "/") {
+		request.Unit, err = model.ParseUnitName(args[0])
+	} else if request.Application, err = model.ParseApplicationName(args[0]); err == nil {
+		request.Key, err = o.openKey(ctx, s, request.Application, args[1])
+	}
 	if err != nil {
 		return err
 	}
-	key, err := o.openKey(ctx, s, app, args[1])
-	if err != nil {
-		return err
-	}
-	request := operator.ResolveTask{Change: o.change(), Model: s.model, Application: app, Task: args[1], Key: key, Done: o.done}
 	done, err := commit(ctx, s, "resolving task "+args[1], func(ctx context.Context) (operator.Committed, error) {
 		return s.client.ResolveTask(ctx, request)
 	})
 	if err != nil {
 		return err
 	}
-	return s.conclude(ctx, o.changeOptions, done, done, "resolved task %s of %s", args[1], app)
+	return s.conclude(ctx, o.changeOptions, done, done, "resolved task %s of %s", args[1], args[0])
 }
 
 // openKey is the key that was given, or that of the task's one open run.

@@ -274,7 +274,9 @@ type ResolveTaskRequest struct {
 	Task        string                 `protobuf:"bytes,3,opt,name=task,proto3" json:"task,omitempty"`
 	Key         string                 `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
 	// The task is known to have had its effect; otherwise it counts as failed.
-	Done          bool    `protobuf:"varint,5,opt,name=done,proto3" json:"done,omitempty"`
+	Done bool `protobuf:"varint,5,opt,name=done,proto3" json:"done,omitempty"`
+	// Of a unit's own task: it names the unit, and neither application nor key.
+	Unit          string  `protobuf:"bytes,6,opt,name=unit,proto3" json:"unit,omitempty"`
 	Change        *Change `protobuf:"bytes,15,opt,name=change,proto3" json:"change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -343,6 +345,13 @@ func (x *ResolveTaskRequest) GetDone() bool {
 		return x.Done
 	}
 	return false
+}
+
+func (x *ResolveTaskRequest) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
 }
 
 func (x *ResolveTaskRequest) GetChange() *Change {
@@ -654,13 +663,14 @@ const file_gantry_v1_procedures_proto_rawDesc = "" +
 	"\x10ListTasksRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\")\n" +
 	"\x11ListTasksResponse\x12\x14\n" +
-	"\x05tasks\x18\x01 \x01(\fR\x05tasks\"\xb1\x01\n" +
+	"\x05tasks\x18\x01 \x01(\fR\x05tasks\"\xc5\x01\n" +
 	"\x12ResolveTaskRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12 \n" +
 	"\vapplication\x18\x02 \x01(\tR\vapplication\x12\x12\n" +
 	"\x04task\x18\x03 \x01(\tR\x04task\x12\x10\n" +
 	"\x03key\x18\x04 \x01(\tR\x03key\x12\x12\n" +
-	"\x04done\x18\x05 \x01(\bR\x04done\x12)\n" +
+	"\x04done\x18\x05 \x01(\bR\x04done\x12\x12\n" +
+	"\x04unit\x18\x06 \x01(\tR\x04unit\x12)\n" +
 	"\x06change\x18\x0f \x01(\v2\x11.gantry.v1.ChangeR\x06change\")\n" +
 	"\x11ListOrdersRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\",\n" +
