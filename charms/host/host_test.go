@@ -165,6 +165,27 @@ func TestAStuckCharmIsReplacedAtOnceAndACrashingOneBacksOff(t *testing.T) {
 	}
 }
 
+// A process that is stopped gets no time, as on a machine that is busy.
+func TestACharmIsNotLateBecauseTheMachineIsBusy(t *testing.T) {
+	h := newHost(t)
+	whoami := input(map[string]any{"do": "whoami"})
+	pid, err := strconv.Atoi(strings.Fields(ask(t, h, map[string]any{"do": "whoami"}))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(plugin.Deadline+plugin.Deadline/2, func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	want, err := h.Reconcile(t.Context(), charm, whoami)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(want.Version)[1]; got != strconv.Itoa(pid) {
+		t.Errorf("process %d was replaced by %s", pid, got)
+	}
+}
+
 func TestUnitsMayAskAtTheSameTime(t *testing.T) {
 	h := newHost(t)
 	var all sync.WaitGroup

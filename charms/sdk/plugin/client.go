@@ -26,6 +26,10 @@ import (
 // Deadline is how long a charm may take for one Reconcile.
 const Deadline = time.Second
 
+// patience is how long an answer may take where the process does not get to
+// answer anything: the machine is busy, and no charm is at fault.
+const patience = 30 * time.Second
+
 // startDeadline is how long a charm's process may take to serve.
 const startDeadline = 10 * time.Second
 
@@ -93,19 +97,25 @@ func dispense(process *goplugin.Client) (charmpb.CharmClient, error) {
 }
 
 // Reconcile asks the charm. An error that is ErrDeadline leaves the process
-// at work on the question: it is of no more use.
+// at work on the question: it is of no more use. The charm is late only once
+// its process has answered, after the deadline, that it is there.
 func (c *Client) Reconcile(ctx context.Context, in effect.Input) (effect.Desired, error) {
 	b, err := json.Marshal(in)
 	if err != nil {
 		return effect.Desired{}, fmt.Errorf("encode the input: %w", err)
 	}
-	limited, cancel := context.WithTimeout(ctx, Deadline)
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	defer time.AfterFunc(Deadline, func() {
+		if c.responds() {
+			cancel()
+		}
+	}).Stop()
 	res, err := c.charm.Reconcile(limited, &charmpb.ReconcileRequest{Input: b})
 	switch {
 	case ctx.Err() != nil:
 		return effect.Desired{}, ctx.Err()
-	case status.Code(err) == codes.DeadlineExceeded:
+	case status.Code(err) == codes.DeadlineExceeded, status.Code(err) == codes.Canceled:
 		return effect.Desired{}, ErrDeadline
 	case err != nil:
 		return effect.Desired{}, fmt.Errorf("ask the charm's process: %w: %w", err, model.ErrUnavailable)
@@ -117,6 +127,12 @@ func (c *Client) Reconcile(ctx context.Context, in effect.Input) (effect.Desired
 		return effect.Desired{}, fmt.Errorf("decode what is desired: %w", err)
 	}
 	return want, nil
+}
+
+// responds returns true when the process answers, and false once it has ended.
+func (c *Client) responds() bool {
+	conn, err := c.process.Client()
+	return err == nil && conn.Ping() == nil
 }
 
 // Exited reports whether the process has ended.
