@@ -26,6 +26,9 @@ type Context struct {
 	Key         []byte   `json:"key"`         // PEM
 	// Controllers are all that a controller last told of; a client keeps them.
 	Controllers []string `json:"controllers,omitempty"` // host:port
+	// Epoch is the highest life of the control plane that was heard of, as
+	// model.Epoch writes it; a client keeps it.
+	Epoch string `json:"epoch,omitempty"`
 
 	file string // that it was loaded from
 }

@@ -78,5 +78,10 @@ func dial(c Context) (*route, error) {
 	if len(c.Addresses) == 0 {
 		return nil, fmt.Errorf("context names no address: run gantry up: %w", model.ErrInvalid)
 	}
-	return newRoute(config, c.Addresses, c.Controllers, c.learn), nil
+	r := newRoute(config, c.Addresses, c.Controllers, c.learn)
+	r.aged = c.age
+	if r.epoch, err = model.ParseEpoch(c.Epoch); err != nil {
+		return nil, fmt.Errorf("context: %w", err)
+	}
+	return r, nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -43,8 +44,11 @@ type route struct {
 	heard     []string // from a controller
 	preferred string   // who led last
 	conns     map[string]*grpc.ClientConn
+	retired   []*grpc.ClientConn // of an identity that was renewed; their streams go on
 	stale     string
 	closed    bool
+	epoch     model.Epoch       // the highest that was heard of
+	aged      func(model.Epoch) // called when it rises
 }
 
 func newRoute(config *tls.Config, given, heard []string, learned func([]string)) *route {
@@ -57,7 +61,7 @@ func (r *route) Close() error {
 	defer r.mu.Unlock()
 	r.closed = true
 	var errs []error
-	for _, c := range r.conns {
+	for _, c := range slices.AppendSeq(r.retired, maps.Values(r.conns)) {
 		errs = append(errs, c.Close())
 	}
 	return errors.Join(errs...)
@@ -93,7 +97,7 @@ func (r *route) conn(address string) (*grpc.ClientConn, error) {
 	if r.closed {
 		return nil, fmt.Errorf("the connection is closed: %w", model.ErrUnavailable)
 	}
-	c, err := grpc.NewClient("passthrough:///"+address,
+	c, err := grpc.NewClient("passthrough:///"+address, append(r.ages(),
 		grpc.WithTransportCredentials(credentials.NewTLS(r.config)),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
@@ -101,7 +105,7 @@ func (r *route) conn(address string) (*grpc.ClientConn, error) {
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.4, MaxDelay: 3 * time.Second},
 			MinConnectTimeout: 2 * time.Second,
 		}),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("controller %s: %w", address, err)
 	}
@@ -218,6 +222,7 @@ func (r *route) judge(address string, header, trailer metadata.MD, err error) ve
 	} else if v.undone && r.preferred == address {
 		r.preferred = ""
 	}
+	r.age(header)
 	var heard []string
 	if list := slices.Concat(header.Get(wire.HeaderControllers), trailer.Get(wire.HeaderControllers)); len(list) > 0 {
 		heard = strings.Split(list[0], ",")

@@ -113,7 +113,7 @@ func (s *standing) call(ctx context.Context) {
 
 // now implements server.Config.Standing.
 func (s *standing) now() server.Standing {
-	out := server.Standing{Leads: s.node.Leading(), Controllers: s.roster.addresses()}
+	out := server.Standing{Leads: s.node.Leading(), Controllers: s.roster.addresses(), Epoch: s.node.State().Epoch()}
 	if out.Leads {
 		return out
 	}

@@ -20,7 +20,8 @@ type Standing struct {
 	Leader      string   // host:port of who leads; "" where nobody is known to
 	Controllers []string // host:port of all
 	Index       uint64   // of what this one knows
-	Alone       string   // since when, and with whom out of reach, nobody leads; "" while that may still pass
+	Epoch       model.Epoch
+	Alone       string // since when, and with whom out of reach, nobody leads; "" while that may still pass
 }
 
 // stand decides whether this controller is the one to answer a method, and
@@ -35,6 +36,12 @@ func (g *guard) stand(ctx context.Context, method string) (context.Context, meta
 	said := metadata.MD{}
 	if len(now.Controllers) > 1 {
 		said.Set(wire.HeaderControllers, strings.Join(now.Controllers, ","))
+	}
+	if !now.Epoch.IsZero() {
+		said.Set(wire.HeaderEpoch, now.Epoch.String())
+	}
+	if err := superseded(ctx, now.Epoch); err != nil {
+		return ctx, said, err
 	}
 	switch {
 	case now.Leads:

@@ -9,4 +9,8 @@ const (
 	// HeaderLeader is host:port of who leads, with a refusal of one that does
 	// not; empty where nobody is known to. What was refused so was not done.
 	HeaderLeader = "gantry-leader"
+	// HeaderEpoch is the life of the control plane: what a controller is of
+	// beside an answer, and the highest that the caller has heard of beside a
+	// request. See model.Epoch.
+	HeaderEpoch = "gantry-epoch"
 )
