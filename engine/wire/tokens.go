@@ -3,6 +3,8 @@ package wire
 import (
 	"context"
 
+	"google.golang.org/grpc"
+
 	"github.com/gantry-orchestrator/gantry/engine/wire/internal/pb"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/operator"
@@ -129,6 +131,11 @@ func (c tokensClient) RevokeToken(ctx context.Context, id string, change operato
 // Logout implements Tokens.
 func (c tokensClient) Logout(ctx context.Context, change operator.Change) (operator.Committed, error) {
 	return readCommitted(c.pb.Logout(ctx, &pb.LogoutRequest{Change: pbChange(change)}))
+}
+
+// NewCertificatesClient renews over a connection.
+func NewCertificatesClient(conn grpc.ClientConnInterface) Certificates {
+	return certificatesClient{pb.NewCertificatesClient(conn)}
 }
 
 type certificatesClient struct{ pb pb.CertificatesClient }

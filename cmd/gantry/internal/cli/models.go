@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -73,7 +74,7 @@ func (o *addModelOptions) run(ctx context.Context, s *session, args []string) er
 		return err
 	}
 	if !o.noSwitch {
-		if err := s.savePreferences(preferences{Model: name}); err != nil {
+		if err := s.workIn(name); err != nil {
 			return err
 		}
 	}
@@ -82,8 +83,8 @@ func (o *addModelOptions) run(ctx context.Context, s *session, args []string) er
 
 func newSwitch(sh *shell) *cobra.Command {
 	return &cobra.Command{
-		Use:   "switch [MODEL]",
-		Short: "Choose the model that commands work in, or show it",
+		Use:   "switch [MODEL | CONTEXT: | CONTEXT:MODEL]",
+		Short: "Choose the model, or the controller, that commands work in, or show it",
 		Args:  between(0, 1, "a model"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -92,6 +93,9 @@ func newSwitch(sh *shell) *cobra.Command {
 					return err
 				}
 				return sh.answer(preferences{Model: name}, func(w io.Writer) { fmt.Fprintln(w, name) })
+			}
+			if strings.Contains(args[0], ":") {
+				return sh.switchContext(args[0])
 			}
 			return sh.connected(switchTo)(cmd, args)
 		},
@@ -110,7 +114,7 @@ func switchTo(ctx context.Context, s *session, args []string) error {
 	var known []string
 	for _, m := range list {
 		if m.Name == name {
-			if err := s.savePreferences(preferences{Model: name}); err != nil {
+			if err := s.workIn(name); err != nil {
 				return err
 			}
 			return s.answer(preferences{Model: name}, func(w io.Writer) { fmt.Fprintln(w, s.model, "->", name) })

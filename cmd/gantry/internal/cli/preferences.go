@@ -16,7 +16,8 @@ const defaultModel model.ModelName = "default"
 
 // preferences are what the client remembers between commands.
 type preferences struct {
-	Model model.ModelName `json:"model,omitempty"`
+	Context string          `json:"context,omitempty"` // that login saved; empty for this host's own
+	Model   model.ModelName `json:"model,omitempty"`
 }
 
 // currentModel is the model that --model, GANTRY_MODEL or switch named.
@@ -59,6 +60,16 @@ func (sh *shell) preferences() (p preferences, err error) {
 		return p, fmt.Errorf("preferences %s: %w; remove the file, or name the model with --model", path, err)
 	}
 	return p, nil
+}
+
+// workIn remembers the model that commands work in.
+func (sh *shell) workIn(name model.ModelName) error {
+	p, err := sh.preferences()
+	if err != nil {
+		return err
+	}
+	p.Model = name
+	return sh.savePreferences(p)
 }
 
 func (sh *shell) savePreferences(p preferences) error {

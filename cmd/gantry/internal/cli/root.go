@@ -59,6 +59,7 @@ const (
 	groupLook    = "look"
 	groupOperate = "operate"
 	groupPlace   = "place"
+	groupUsers   = "users"
 )
 
 // New makes the root command with all commands under it.
@@ -82,6 +83,7 @@ Exit codes: 0 done, 1 failed, 2 a plan has changes, 3 refused by policy, 4 timeo
 		&cobra.Group{ID: groupLook, Title: "Look:"},
 		&cobra.Group{ID: groupOperate, Title: "Operate:"},
 		&cobra.Group{ID: groupPlace, Title: "Models and machines:"},
+		&cobra.Group{ID: groupUsers, Title: "Users and access:"},
 	)
 	sh.register(root.PersistentFlags())
 	root.SetIn(sh.Stdin)
@@ -103,6 +105,8 @@ Exit codes: 0 done, 1 failed, 2 a plan has changes, 3 refused by policy, 4 timeo
 		root.AddCommand(cmd)
 	}
 	root.AddCommand(newVersion(sh), newDocs(sh))
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]cobra.Completion{"text", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	_ = root.RegisterFlagCompletionFunc("model", sh.completion(func([]string) []string { return []string{"MODEL"} }))
 	return root
 }
 
@@ -124,6 +128,10 @@ var commands = []struct {
 	{groupControl, []func(*shell) *cobra.Command{newEnableHA, newControllers}},
 	{groupPlace, []func(*shell) *cobra.Command{
 		newModels, newAddModel, newSwitch, newDestroyModel, newMachines, newAddMachine, newRemoveMachine,
+	}},
+	{groupUsers, []func(*shell) *cobra.Command{
+		newLogin, newLogout, newWhoAmI, newContexts, newUsers, newShowUser, newAddUser, newRegisterUser, newDisableUser, newEnableUser,
+		newRemoveUser, newGrant, newRevoke, newToken, newAudit,
 	}},
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -24,7 +23,7 @@ type shell struct {
 }
 
 func (sh *shell) register(flags *pflag.FlagSet) {
-	flags.StringVar(&sh.flags.context, "context", "", "file that says how to reach the controller (GANTRY_CONTEXT)")
+	flags.StringVar(&sh.flags.context, "context", "", "name or file of the context that says how to reach the controller (GANTRY_CONTEXT)")
 	flags.StringVarP(&sh.flags.model, "model", "m", "", "model to work in (GANTRY_MODEL, else the one switched to)")
 	flags.StringVarP(&sh.flags.output, "output", "o", "text", "format of the answer: text, json or yaml")
 	flags.BoolVar(&sh.flags.noColor, "no-color", false, "no colour on a terminal (NO_COLOR)")
@@ -55,34 +54,23 @@ func (sh *shell) connected(run func(context.Context, *session, []string) error) 
 		if err != nil {
 			return err
 		}
-		c, err := sh.dial()
+		where, err := sh.identity()
+		if err != nil {
+			return err
+		}
+		c, err := client.Dial(where)
 		if err != nil {
 			return err
 		}
 		defer c.Close()
-		err = run(cmd.Context(), &session{shell: sh, client: c, model: name}, args)
+		s := &session{shell: sh, client: c, model: name}
+		s.renewed(cmd.Context(), where)
+		err = run(cmd.Context(), s, args)
 		if why := c.Stale(); why != "" {
 			fmt.Fprintln(sh.Stderr, "stale:", why)
 		}
 		return err
 	}
-}
-
-// dial prepares the connection. A fault of the context file is no refusal by
-// a policy, so its class stays here.
-func (sh *shell) dial() (*client.Client, error) {
-	path := firstOf(sh.flags.context, sh.Getenv("GANTRY_CONTEXT"))
-	if path == "" && sh.ContextPath != nil {
-		path = sh.ContextPath()
-	}
-	if path == "" {
-		return nil, errors.New("no context file: run gantry up, or name one with --context")
-	}
-	where, err := client.Load(path)
-	if err != nil {
-		return nil, errors.New(err.Error())
-	}
-	return client.Dial(where)
 }
 
 // firstOf returns the first of texts that is not empty.

@@ -19,6 +19,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/client"
 	"github.com/gantry-orchestrator/gantry/engine/controller/artifact"
+	"github.com/gantry-orchestrator/gantry/engine/controller/audit"
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
 	"github.com/gantry-orchestrator/gantry/engine/server"
 	"github.com/gantry-orchestrator/gantry/engine/solver"
@@ -87,7 +88,15 @@ func (w *world) serve(t testing.TB, dir string, listener net.Listener, authority
 	if err != nil {
 		t.Fatal(err)
 	}
+	requests, err := audit.Open(audit.Config{
+		Dir: filepath.Join(dir, "audit"), Controller: "test", Now: func() time.Time { return epoch },
+		Anchored: func() (state.Anchor, bool) { return state.Anchor{}, false },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	service := api.New(api.Config{
+		Authority: signer{authority, listener.Addr().String()}, Audit: requests,
 		Log: w, Live: w, Catalog: charms, Policy: w.policy, Now: func() time.Time { return epoch },
 		About: operator.ControllerInfo{ID: "test", Provider: "fake"},
 	})
@@ -100,12 +109,12 @@ func (w *world) serve(t testing.TB, dir string, listener net.Listener, authority
 		t.Fatal(err)
 	}
 	s, err := server.New(server.Config{
-		TLS: credentials.NewTLS(authority.ServerTLS(pair)), Standing: alone, Undone: func(error) bool { return false }, Gate: service, Identify: identify, Log: slog.New(slog.DiscardHandler),
+		TLS: credentials.NewTLS(authority.ServerTLS(pair)), Standing: alone, Undone: func(error) bool { return false }, Gate: service, Audit: requests.Record, Identify: identify, Log: slog.New(slog.DiscardHandler),
 		Handlers: wire.Handlers{Operator: wire.Operator{
 			Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
 			Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
-			Controller: service, Users: service, Logs: service, Tokens: service, Certificates: service,
-		}, Agents: service, Hosts: service, Joins: nil, Sessions: nil, Artifacts: nil},
+			Controller: service, Users: service, Logs: service, Tokens: service, Certificates: service, Audits: service,
+		}, Agents: service, Hosts: service, Joins: service, Sessions: nil, Artifacts: nil},
 	})
 	if err != nil {
 		t.Fatal(err)

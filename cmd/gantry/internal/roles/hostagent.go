@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gantry-orchestrator/gantry/agents/agent"
 	"github.com/gantry-orchestrator/gantry/engine/client"
@@ -64,7 +65,10 @@ func runHostAgent(ctx context.Context, p Places) error {
 	if err != nil {
 		return err
 	}
-	return host.Run(ctx, made)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return host.Run(ctx, made) })
+	group.Go(func() error { return controller.KeepRenewed(ctx, p.hostContext(), log) })
+	return group.Wait()
 }
 
 // network is what the machines of a provider share: the bridge's /24, or the

@@ -152,6 +152,7 @@ func runAgent(ctx context.Context, at place) error {
 	superuser := os.Geteuid() == 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return charms.Run(ctx) })
+	group.Go(func() error { return controller.KeepRenewed(ctx, at.identityFile(), log) })
 	group.Go(func() error {
 		return agent.Run(ctx, agent.Config{
 			Machine: start.UUID, Version: Version, Dirs: at.dirs(), Superuser: superuser,
