@@ -65,9 +65,11 @@ func control(ctx context.Context, sockets string, c controller.Config) error {
 	if c.BuiltIn, err = builtInArtifacts(); err != nil {
 		return err
 	}
-	asked, err := host.New(host.Config{
-		Resolve: func(c effect.Charm) ([]string, error) { return program(c.Name) }, Dir: sockets, Log: c.Log,
-	})
+	planned, err := openPlanCharms(c)
+	if err != nil {
+		return err
+	}
+	asked, err := host.New(host.Config{Resolve: planned.resolve, Dir: sockets, Log: c.Log})
 	if err != nil {
 		return err
 	}
