@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/gantry-orchestrator/gantry/agents/supervise"
 	"github.com/gantry-orchestrator/gantry/engine/client"
@@ -147,20 +149,31 @@ func startSupervisor(ctx context.Context, p Places) error {
 	cmd := exec.Command(self, superviseCommand, "--state-dir", p.State)
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = log, log, environment(), "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it outlives this command and its terminal
+	if err := inheritNothing(); err != nil {
+		return fmt.Errorf("start the supervisor: %w", err)
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the supervisor: %w", err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
 	return poll(ctx, 10*time.Second, "the supervisor to answer; see "+p.log("supervisor"), func(ctx context.Context) error {
-		select {
-		case err := <-exited:
-			return fatal{fmt.Errorf("the supervisor ended (%w); see %s", err, p.log("supervisor"))}
-		default:
+		var status syscall.WaitStatus
+		if ended, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WNOHANG, nil); err == nil && ended == cmd.Process.Pid {
+			return fatal{fmt.Errorf("the supervisor ended with exit code %d; see %s: %w", status.ExitStatus(), p.log("supervisor"), model.ErrUnavailable)}
 		}
 		_, err := client.List(ctx)
 		return err
 	})
+}
+
+// inheritNothing has the processes that this one starts get no open file that
+// was passed to it: `flock LOCK gantry up` would hold the lock until down.
+// Kernels before 5.11 cannot do it; there it is as it was.
+func inheritNothing() error {
+	err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
+		return nil
+	}
+	return err
 }
 
 // startRole makes sure that a role runs under the supervisor.
