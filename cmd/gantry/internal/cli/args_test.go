@@ -3,6 +3,7 @@ package cli
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,3 +84,24 @@ func TestTablesLeaveOutColumnsWithoutContent(t *testing.T) {
 type writer []byte
 
 func (w *writer) Write(b []byte) (int, error) { *w = append(*w, b...); return len(b), nil }
+
+func TestWhatCanStandAtAPlaceOfAUsage(t *testing.T) {
+	tests := map[string]struct {
+		usage string
+		place int
+		want  []string
+	}{
+		"a name":                        {"UNIT TURN", 1, []string{"TURN"}},
+		"a name of several kinds":       {"CHARM|BUNDLE [APPLICATION]", 0, []string{"CHARM", "BUNDLE"}},
+		"one with a part of it":         {"APPLICATION[:ENDPOINT] APPLICATION[:ENDPOINT]", 1, []string{"APPLICATION", "ENDPOINT"}},
+		"what repeats, first":           {"UNIT... ACTION", 0, []string{"UNIT"}},
+		"what repeats, or what follows": {"UNIT... ACTION", 2, []string{"UNIT", "ACTION"}},
+		"past the end there is nothing": {"[MODEL]", 1, nil},
+		"what repeats has no end":       {"[APPLICATION...]", 5, []string{"APPLICATION"}},
+	}
+	for name, test := range tests {
+		if got := nounsAt(strings.Fields(test.usage), test.place); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}

@@ -49,9 +49,10 @@ func TestWithoutATerminalTheSameGistIsALineAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		p := telling(&out).begin("one")
+		time.Sleep(500 * time.Millisecond)
 		for range 65 {
-			time.Sleep(time.Second)
 			p.tellOf("waiting for a", "waiting for a, which installs")
+			time.Sleep(time.Second)
 		}
 		p.end()
 		text := "waiting for a, which installs\n"
