@@ -1,6 +1,6 @@
-// Package pgbouncer is the charm of the connection pool beside a client of
-// PostgreSQL: PgBouncer in front of a local HAProxy, which follows the primary
-// by asking every member, controller or not.
+// Package pgbouncer is the charm of the connection pool of a client of
+// PostgreSQL, beside it or on machines of its own: PgBouncer in front of a local
+// HAProxy, which follows the primary by asking every member, controller or not.
 package pgbouncer
 
 import (
@@ -21,7 +21,7 @@ import (
 //go:embed charm.yaml
 var Files embed.FS
 
-// Charm answers for one pool beside one client.
+// Charm answers for one pool of one client.
 type Charm struct{}
 
 const (
@@ -186,9 +186,27 @@ func (p pool) frontend(b *strings.Builder, role string, port int) {
 	}
 }
 
-// publish gives the client its login and where to connect. The address is the
-// unit's own: client and pool share a machine.
+// endpoints are where the client connects: to the unit on its own machine, or
+// to any of the units that have machines of their own.
+func (p pool) endpoints() string {
+	if !p.in.Spec.Principal.IsZero() {
+		return sdk.Join("localhost", poolPort)
+	}
+	all := []string{sdk.HostPort(p.in, poolPort)}
+	for _, peer := range sdk.Peers(p.in) {
+		if peer.Life == model.Alive && peer.Bag["pooling"] == "true" {
+			all = append(all, sdk.Join(peer.Address, poolPort))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, ",")
+}
+
+// publish gives the client its login and where to connect.
 func (p pool) publish(client effect.Relation) {
+	if peers, ok := sdk.PeerRelation(p.in); ok {
+		p.b.Publish(peers.ID, map[string]string{"pooling": "true"}, "service/pgbouncer")
+	}
 	endpoint := map[string]string{"endpoints": sdk.HostPort(p.in, poolPort)}
 	p.b.Publish(client.ID, endpoint, "service/pgbouncer")
 	if !p.in.Live.Leader {
@@ -206,7 +224,7 @@ func (p pool) publish(client effect.Relation) {
 	if secret, made := sdk.SecretNamed(p.in, name); made {
 		p.b.PublishApplication(client.ID, map[string]string{
 			"database":    p.backend.Bag["database"],
-			"endpoints":   sdk.Join("localhost", poolPort),
+			"endpoints":   p.endpoints(),
 			"secret-user": secret.ID,
 			"version":     p.backend.Bag["version"],
 		}, "service/pgbouncer")

@@ -11,6 +11,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/charms/beacon"
 	"github.com/gantry-orchestrator/gantry/charms/controller"
 	"github.com/gantry-orchestrator/gantry/charms/pgbouncer"
+	"github.com/gantry-orchestrator/gantry/charms/pgbouncer/standalone"
 	"github.com/gantry-orchestrator/gantry/charms/postgresql"
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/charms/telemetry"
@@ -24,6 +25,7 @@ func Builtins() []sdk.Builtin {
 		{Name: "beacon", Files: beacon.Files, Charm: beacon.Charm{}},
 		{Name: "controller", Files: controller.Files, Charm: controller.Charm{}},
 		{Name: "pgbouncer", Files: pgbouncer.Files, Charm: pgbouncer.Charm{}},
+		{Name: "pgbouncer-standalone", Files: standalone.Files, Charm: pgbouncer.Charm{}},
 		{Name: "postgresql", Files: postgresql.Files, Charm: postgresql.Charm{}},
 		{Name: "telemetry", Files: telemetry.Files, Charm: telemetry.Charm{}},
 	}
