@@ -46,6 +46,47 @@ func TestARestartWaitsForItsTurn(t *testing.T) {
 	})
 }
 
+func TestADamagedJournalBlocksItsUnitAloneUntilItIsRepaired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(t, webCharm)
+		other := model.UnitName{Application: "other"}
+		m.start()
+		m.controller.set(web, configure("hello", 80))
+		m.controller.set(other, configure("hello", 81))
+		m.settle(web)
+		m.settle(other)
+		m.kill()
+		journal := filepath.Join(m.root, "var/lib/gantry/journal/web-0")
+		good, err := os.ReadFile(journal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := slices.Clone(good)
+		bad[20] ^= 1
+		if err := os.WriteFile(journal, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m.supervisor.did()
+		m.start()
+		m.controller.set(other, configure("good day", 81))
+		m.settle(other)
+		r := m.controller.report(web)
+		if r.Settled || r.Status.Level != model.Blocked || r.Hash != m.controller.intent(web).Hash || !strings.Contains(r.Status.Message, "damaged at byte 0") {
+			t.Errorf("the unit of the damaged journal reports %+v", r)
+		}
+		if did := m.supervisor.did(); !slices.Equal(did, []string{"reload other-0/service/web"}) {
+			t.Errorf("the supervisor was asked to %q", did)
+		}
+		if err := os.WriteFile(journal, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m.settle(web)
+		if did := m.supervisor.did(); len(did) > 0 {
+			t.Errorf("after the repair the supervisor was asked to %q", did)
+		}
+	})
+}
+
 func TestAnAgentThatIsKilledAdoptsWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine(t, webCharm)

@@ -34,7 +34,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	a := &agent{
-		Config: c, life: ctx, group: group, units: map[model.UnitName]*unitLoop{}, link: newLink(),
+		Config: c, life: ctx, group: group, units: map[model.UnitName]*unitLoop{}, refused: map[model.UnitName]effect.Intent{}, link: newLink(),
 		processes: processes{last: map[string]uint64{}},
 		slots:     make(chan struct{}, maxSteps),
 	}
@@ -46,6 +46,7 @@ func Run(ctx context.Context, c Config) error {
 	})
 	group.Go(func() error { return a.watchServices(ctx) })
 	group.Go(func() error { return a.tailLogs(ctx) })
+	group.Go(func() error { return a.retryRefused(ctx) })
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
@@ -69,6 +70,7 @@ type agent struct {
 
 	mu         sync.Mutex
 	units      map[model.UnitName]*unitLoop
+	refused    map[model.UnitName]effect.Intent // of units that could not begin
 	connected  bool
 	leadsUntil time.Time
 }
@@ -136,12 +138,7 @@ func (a *agent) setIntent(in effect.Intent, proven bool) {
 	u := a.units[in.Spec.Unit]
 	a.mu.Unlock()
 	if u == nil {
-		var err error
-		if u, err = makeUnit(a, in); err != nil {
-			a.Logger.Error("cannot take an intent", slog.Any("unit", in.Spec.Unit), slog.Any("error", err))
-			return
-		}
-		a.begin(u)
+		a.take(in)
 		return
 	}
 	u.post(func() { u.setIntent(in, proven) })
@@ -155,6 +152,7 @@ func (a *agent) withdraw(name string) {
 	}
 	a.mu.Lock()
 	u := a.units[unit]
+	delete(a.refused, unit)
 	a.mu.Unlock()
 	if u != nil {
 		u.post(u.withdraw)
