@@ -241,7 +241,7 @@ func (n *Node) Transfer(ctx context.Context, id string) error {
 
 func (n *Node) transfer(id string) error {
 	if id == "" {
-		return membersError(n.raft.LeadershipTransfer().Error())
+		return membersError(n.settle(n.raft.LeadershipTransfer()))
 	}
 	to, known := n.member(id)
 	switch {
@@ -252,7 +252,7 @@ func (n *Node) transfer(id string) error {
 	case to.Suffrage != raft.Voter:
 		return fmt.Errorf("controller %s has no vote yet: %w", id, model.ErrConflict)
 	}
-	return membersError(n.raft.LeadershipTransferToServer(to.ID, to.Address).Error())
+	return membersError(n.settle(n.raft.LeadershipTransferToServer(to.ID, to.Address)))
 }
 
 // membersError gives an error of raft its class.

@@ -154,36 +154,55 @@ func alone(id, address string) raft.Configuration {
 // directory may be opened again once the disk is well.
 func (n *Node) Run(ctx context.Context, lead func(ctx context.Context) error) error {
 	defer close(n.stopped)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	over := make(chan struct{})
+	var watch errgroup.Group
+	watch.Go(func() error { return n.attend(over, cancel) })
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.commit(gctx) })
 	g.Go(func() error { return n.answer(gctx) })
 	g.Go(func() error { return n.follow(gctx, lead) })
-	g.Go(func() error { return n.attend(gctx) })
-	return errors.Join(g.Wait(), n.close())
+	err := g.Wait()
+	if n.raft.State() == raft.Leader && !n.only() {
+		// Whether it succeeds or not, the others elect one of themselves.
+		_ = n.settle(n.raft.LeadershipTransfer())
+	}
+	close(over)
+	return errors.Join(err, watch.Wait(), n.close())
 }
 
-// attend ends everything once the disk failed.
-func (n *Node) attend(ctx context.Context) error {
+// attend ends everything once the disk failed. Raft then answers those who
+// wait for it.
+func (n *Node) attend(over <-chan struct{}, cancel func()) error {
 	select {
-	case <-ctx.Done():
+	case <-over:
 		return nil
 	case <-n.disk.failed:
 		n.retire()
 		n.raft.Shutdown()
+		cancel()
+		return n.disk.fault()
+	}
+}
+
+// settle waits for what raft does not answer after a fault of the disk.
+func (n *Node) settle(asked raft.Future) error {
+	answer := make(chan error, 1)
+	go func() { answer <- asked.Error() }()
+	select {
+	case err := <-answer:
+		return err
+	case <-n.disk.failed:
 		return n.disk.fault()
 	}
 }
 
 func (n *Node) close() error {
 	n.retire()
-	var errs []error
-	if n.disk.fault() == nil && n.raft.State() == raft.Leader && !n.only() {
-		// Whether it succeeds or not, the others elect one of themselves.
-		_ = n.raft.LeadershipTransfer().Error()
-	}
-	// Closed first, so that what waits for an answer of a member ends.
+	// The line is closed first, so that what waits for an answer of a member ends.
 	stopping := n.raft.Shutdown()
-	errs = append(errs, n.line.Close(), stopping.Error(), n.disk.close())
+	errs := []error{n.line.Close(), stopping.Error(), n.disk.close()}
 	if n.lock != nil {
 		errs = append(errs, n.lock.Close())
 	}
