@@ -1,8 +1,10 @@
 package agent_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,5 +59,46 @@ func TestAnAgentThatStartsWithoutAControllerUndoesNothing(t *testing.T) {
 		}
 		m.controller.come()
 		m.settle(web)
+	})
+}
+
+func TestLinesThatWereLoggedWithoutAnAgentAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(t, webCharm)
+		path := filepath.Join(m.root, "var/log/gantry/web-0/service-web.log")
+		says := func(text string) {
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			if err == nil {
+				_, err = f.WriteString(text + "\n")
+			}
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+		}
+		m.start()
+		m.controller.set(web, configure("", 0))
+		m.settle(web)
+		says("one")
+		m.kill()
+		says("two")
+		m.start()
+		time.Sleep(5 * time.Second)
+		says("three")
+		m.kill()
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		says("four, in another file")
+		m.start()
+		says("five")
+		var got []string
+		for _, l := range m.controller.logs {
+			got = append(got, l.Text)
+		}
+		if want := []string{"one", "two", "three", "four, in another file", "five"}; !slices.Equal(got, want) {
+			t.Errorf("lines %q, want %q", got, want)
+		}
 	})
 }

@@ -49,6 +49,9 @@ func (d Dirs) journals() string { return filepath.Join(d.State, "journal") }
 
 func (d Dirs) journal(u model.UnitName) string { return filepath.Join(d.journals(), u.Dashed()) }
 
+// offsets is where it is kept how far services' logs were sent.
+func (d Dirs) offsets() string { return filepath.Join(d.State, "logs.json") }
+
 // Host is what a unit's charm is told of places.
 func (d Dirs) Host(u model.UnitName) effect.Host {
 	return effect.Host{

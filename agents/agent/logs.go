@@ -21,17 +21,19 @@ const (
 	maxLogLine  = 8 << 10
 )
 
-// tailLogs sends what services write, of a unit that was there before the
-// agent started only what is written from then on.
+// tailLogs sends what services write. How far it came is kept, so that the next
+// agent sends what was written while none was there. Of a log of which nothing
+// is known, of a unit that was there before, it sends what is written from now.
 func (a *agent) tailLogs(ctx context.Context) error {
 	tails := map[string]*logTail{}
+	saved := readOffsets(a.Dirs.offsets())
 	var waiting []effect.LogLine
 	for {
 		if err := pause(ctx, logInterval); err != nil {
 			return err
 		}
 		for _, u := range a.all() {
-			for _, line := range u.newLines(tails) {
+			for _, line := range u.newLines(tails, saved) {
 				line.Machine = a.Machine
 				waiting = append(waiting, line)
 			}
@@ -39,6 +41,9 @@ func (a *agent) tailLogs(ctx context.Context) error {
 		waiting = waiting[max(0, len(waiting)-maxLogLines):]
 		if len(waiting) > 0 && a.link.send(effect.Upward{Logs: waiting}) == nil {
 			waiting = nil
+		}
+		if len(waiting) == 0 {
+			saved = a.saveOffsets(tails, saved)
 		}
 	}
 }
@@ -50,7 +55,7 @@ type logTail struct {
 }
 
 // newLines reads what the unit's services have written since the last look.
-func (u *unitLoop) newLines(tails map[string]*logTail) []effect.LogLine {
+func (u *unitLoop) newLines(tails map[string]*logTail, saved map[string]logOffset) []effect.LogLine {
 	var lines []effect.LogLine
 	for _, path := range u.logFiles() {
 		t := tails[path]
@@ -58,6 +63,9 @@ func (u *unitLoop) newLines(tails map[string]*logTail) []effect.LogLine {
 			t = &logTail{file: u.oldLogs[path]}
 			if t.file != nil {
 				t.offset = t.file.Size()
+			}
+			if known, ok := saved[path]; ok && t.file != nil {
+				t.offset = known.in(t.file)
 			}
 			tails[path] = t
 		}
