@@ -133,12 +133,15 @@ type Config struct {
 	Authority Authority
 	Sealer    Sealer
 	Cluster   Cluster
-	Planner   Planner // may be nil: a plan then has the differences alone
-	Policy    Policy  // may be nil: everything that is authorised is allowed
-	About     operator.ControllerInfo
-	Audit     Audit // may be nil: nothing is recorded
-	Shutdown  func()
-	Now       func() time.Time
+	// History may be nil, with HistoryViews: none is kept.
+	History      History
+	HistoryViews HistoryViews
+	Planner      Planner // may be nil: a plan then has the differences alone
+	Policy       Policy  // may be nil: everything that is authorised is allowed
+	About        operator.ControllerInfo
+	Audit        Audit // may be nil: nothing is recorded
+	Shutdown     func()
+	Now          func() time.Time
 }
 
 // Policy is asked before an operator's change is proposed. Its refusal wraps

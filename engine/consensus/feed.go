@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
@@ -21,6 +22,7 @@ type Change struct {
 	Origin   state.Origin
 	Author   string
 	Reason   string
+	Time     time.Time // by its proposer's clock
 	Keys     []state.Key
 }
 
@@ -46,7 +48,7 @@ func (f *feed) append(index uint64, commands []state.Command, outcomes []state.O
 		}
 		f.kept = append(f.kept, Change{
 			Index: index + uint64(i) + 1, Revision: o.Result.Revision, Keys: o.Result.Changed,
-			Origin: commands[i].Origin, Author: commands[i].Author, Reason: commands[i].Reason,
+			Origin: commands[i].Origin, Author: commands[i].Author, Reason: commands[i].Reason, Time: commands[i].Now,
 		})
 	}
 	f.head = index + uint64(len(outcomes))

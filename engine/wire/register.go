@@ -28,6 +28,8 @@ type Operator struct {
 	Audits
 	Logs
 	Members
+	History
+	Queries
 }
 
 // NewOperatorClient speaks for an operator over a connection.
@@ -52,6 +54,8 @@ func NewOperatorClient(conn grpc.ClientConnInterface) Operator {
 		Audits:       auditsClient{pb.NewAuditsClient(conn)},
 		Logs:         logsClient{pb.NewLogsClient(conn)},
 		Members:      membersClient{pb.NewMembersClient(conn)},
+		History:      historyClient{pb.NewHistoryClient(conn)},
+		Queries:      queriesClient{pb.NewQueriesClient(conn)},
 	}
 }
 
@@ -88,6 +92,8 @@ func Register(s grpc.ServiceRegistrar, h Handlers) {
 	pb.RegisterAuditsServer(s, auditsServer{api: h.Operator.Audits})
 	pb.RegisterLogsServer(s, logsServer{api: h.Operator.Logs})
 	pb.RegisterMembersServer(s, membersServer{api: h.Operator.Members})
+	pb.RegisterHistoryServer(s, historyServer{api: h.Operator.History})
+	pb.RegisterQueriesServer(s, queriesServer{api: h.Operator.Queries})
 	pb.RegisterMembershipServer(s, membershipServer{api: h.Membership})
 	pb.RegisterPeersServer(s, peersServer{api: h.Peers})
 	pb.RegisterAgentServer(s, agentServer{api: h.Agents, sessions: h.Sessions})

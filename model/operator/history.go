@@ -15,6 +15,7 @@ type HistoryQuery struct {
 	Since  time.Time
 	Until  time.Time
 	After  uint64 // index of the log; of events alone
+	Follow bool   // of events alone: go on as more are recorded
 	Limit  int    // 0 takes the controller's
 }
 
