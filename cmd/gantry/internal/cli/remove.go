@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -47,18 +48,30 @@ func (o *removal) confirm(s *session, going []string) (bool, error) {
 	if o.dryRun {
 		return false, nil
 	}
-	if _, ok := terminal(s.Stdin); !ok || o.noPrompt {
+	if o.noPrompt {
 		return true, nil
 	}
-	fmt.Fprint(s.Stderr, "continue? [y/N] ")
-	line, err := bufio.NewReader(s.Stdin).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return false, fmt.Errorf("read the answer: %w", err)
-	}
-	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-		return false, fmt.Errorf("nothing was removed")
+	if err := Ask(s.Stdin, s.Stderr); err != nil {
+		return false, err
 	}
 	return true, nil
+}
+
+// Ask asks on a terminal whether to go on with what was said to go; an error
+// is the answer no. Without a terminal nothing is asked.
+func Ask(in io.Reader, out io.Writer) error {
+	if _, ok := terminal(in); !ok {
+		return nil
+	}
+	fmt.Fprint(out, "continue? [y/N] ")
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		return errors.New("nothing was removed")
+	}
+	return nil
 }
 
 // unitLine is a unit as confirm lists it.

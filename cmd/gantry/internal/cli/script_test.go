@@ -70,6 +70,7 @@ func TestStories(t *testing.T) {
 			"freeze":    func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value(worldKey{}).(*world).freeze(true) },
 			"thaw":      func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value(worldKey{}).(*world).freeze(false) },
 			"unchanged": unchanged,
+			"same":      same,
 			"index":     func(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("INDEX", indexOf(ts)) },
 		},
 	})
@@ -105,6 +106,13 @@ func unchanged(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if after := indexOf(ts); before != after {
 		ts.Fatalf("gantry %v committed something: index %s became %s", args, before, after)
+	}
+}
+
+// same checks that nothing was committed since "index".
+func same(ts *testscript.TestScript, _ bool, _ []string) {
+	if before, now := ts.Getenv("INDEX"), indexOf(ts); before != now {
+		ts.Fatalf("index %s became %s", before, now)
 	}
 }
 

@@ -13,11 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gantry-orchestrator/gantry/agents/supervise"
+	"github.com/gantry-orchestrator/gantry/cmd/gantry/internal/cli"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
 func down(places func() Places) *cobra.Command {
-	var destroy bool
+	var destroy, noPrompt bool
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the machines, the host agent and the controller on this host",
@@ -26,8 +27,17 @@ state stay, and up carries on with them. With --destroy everything of this
 install goes but the cache of package layers, which other installs share.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			p := places()
+			if destroy {
+				fmt.Fprintln(cmd.ErrOrStderr(), "will destroy all machines and their disks, and the controller with all models, of", p.State)
+			}
+			if destroy && !noPrompt {
+				if err := cli.Ask(cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
+					return err
+				}
+			}
 			began := time.Now()
-			if err := runDown(cmd.Context(), places(), destroy); err != nil {
+			if err := runDown(cmd.Context(), p, destroy); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "down: after %.1f s nothing of this install runs\n", time.Since(began).Seconds())
@@ -35,6 +45,7 @@ install goes but the cache of package layers, which other installs share.`,
 		},
 	}
 	cmd.Flags().BoolVar(&destroy, "destroy", false, "destroy machines, disks and the model's state too")
+	cmd.Flags().BoolVarP(&noPrompt, "no-prompt", "y", false, "do not ask; without a terminal nothing is asked")
 	return cmd
 }
 
