@@ -57,7 +57,7 @@ func (s hostState) next(now time.Time) []hostAction {
 		}
 	}
 	for _, i := range s.listed {
-		if !known[i.UUID] {
+		if !known[i.UUID] && !s.wanted.Keep {
 			add(hostAction{uuid: i.UUID, destroy: true, forgotten: true, says: "gone"})
 		}
 	}

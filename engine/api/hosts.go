@@ -68,6 +68,9 @@ func (s *Service) issue(ctx context.Context, who Identity, uuid string) (string,
 
 func wantedOf(st state.State, provider string) effect.Wanted {
 	var w effect.Wanted
+	if r := st.Backups().Restored; r != nil {
+		w.Keep = r.Open
+	}
 	for _, m := range st.Models() {
 		if provider != "" && m.Provider != provider {
 			continue

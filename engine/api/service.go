@@ -135,6 +135,7 @@ type Config struct {
 	Cluster   Cluster
 	// History may be nil, with HistoryViews: none is kept.
 	History      History
+	Backups   Backups // may be nil: none are made
 	HistoryViews HistoryViews
 	Planner      Planner // may be nil: a plan then has the differences alone
 	Policy       Policy  // may be nil: everything that is authorised is allowed

@@ -21,6 +21,7 @@ type fakeAgent struct {
 	*client.Agent
 	world *world
 	uuid  string
+	as    client.Context
 
 	mu      sync.Mutex
 	intents map[model.UnitName]effect.Intent
@@ -36,7 +37,7 @@ func newFakeAgent(w *world, uuid string, c client.Context) *fakeAgent {
 		w.t.Error(err)
 	}
 	return &fakeAgent{
-		Agent: conn, world: w, uuid: uuid,
+		Agent: conn, world: w, uuid: uuid, as: c,
 		intents: map[model.UnitName]effect.Intent{}, pushes: map[model.UnitName]int{}, said: map[string]bool{},
 	}
 }

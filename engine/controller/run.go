@@ -67,6 +67,7 @@ type root struct {
 	cluster   *cluster
 	standing  *standing
 	charms    *charms
+	vault     *vault
 	live      *live.Live
 	sessions  *sessions
 	server    *grpc.Server
@@ -189,6 +190,7 @@ func (r *root) serve() error {
 		Audit: r.audit,
 		Log:   replicated{r.node}, Live: r.live, Catalog: r.charms, Sealer: sealer, Cluster: r.cluster, Planner: r.planner(), Policy: r.Policy,
 		Authority: authority{r.authority, r.reached},
+	r.vault = &vault{node: r.node, dir: r.Dir, id: r.id, version: r.Version, log: r.Log}
 		About:     operator.ControllerInfo{ID: r.id, Version: r.Version, Provider: r.Provider, Started: r.began},
 		Shutdown:  func() { r.stop() },
 		Now:       time.Now,
@@ -196,13 +198,15 @@ func (r *root) serve() error {
 	r.sessions = newSessions(r.node, r.live, r.Log)
 	r.sessions.api = service
 	r.server, err = server.New(server.Config{
+		Backups:   r.vault,
 		TLS: port.Credentials(), Standing: r.standing.now, Undone: consensus.NotLeading,
 		Identify: identify, Gate: service, Audit: r.audit.Record, Log: r.Log,
 		Handlers: wire.Handlers{
+	r.vault.newer = r.sessions.newer
 			Operator: wire.Operator{
 				Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
 				Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
-				Controller: service, Users: service, Logs: service, Members: service,
+				Controller: service, Users: service, Logs: service, Members: service, Backups: service,
 				Tokens: service, Certificates: service, Audits: service,
 			},
 			Agents: service, Sessions: r.sessions, Artifacts: service, Hosts: service, Joins: service, Membership: service, Peers: service,
@@ -293,6 +297,7 @@ func (r *root) lead(ctx context.Context) error {
 }
 
 // enrol makes the identities that this controller's files hold known.
+	g.Go(func() error { return r.vault.lead(ctx) })
 func (r *root) enrol(ctx context.Context) error {
 	st := r.node.State()
 	var ops []state.Op

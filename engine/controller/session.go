@@ -24,6 +24,7 @@ type session struct {
 	uuid    string
 	stream  wire.AgentStream
 	cancel  context.CancelCauseFunc
+	knows   []model.UnitName // that the agent came with
 
 	sent  map[model.UnitName]effect.Known // what the agent has, or was sent
 	asked map[string]bool                 // operations that were sent
@@ -146,6 +147,8 @@ func (s *session) push(st state.State, units map[model.UnitName]bool) error {
 		s.all.pushed(ref, s.machine, wanted)
 		known, had := s.sent[u]
 		switch {
+		case !wanted && had && !here && held(st):
+			// It is newer than the backup: it runs on until somebody decides.
 		case !wanted && had:
 			delete(s.sent, u)
 			down.Withdrawn = append(down.Withdrawn, u.String())

@@ -44,7 +44,7 @@ func newSessions(node *consensus.Node, l *live.Live, log *slog.Logger) *sessions
 
 // run tells sessions what changed, while this controller leads.
 func (s *sessions) run(ctx context.Context) error {
-	cursor := s.node.State().Index()
+	cursor, holding := s.node.State().Index(), held(s.node.State())
 	for {
 		changes, next, err := s.node.Changes(ctx, cursor)
 		switch {
@@ -61,6 +61,7 @@ func (s *sessions) run(ctx context.Context) error {
 			keys = append(keys, c.Keys...)
 		}
 		s.changed(s.node.State(), keys)
+		holding = s.watchSettled(holding)
 		cursor = next
 	}
 }
@@ -161,6 +162,7 @@ func (s *sessions) Session(ctx context.Context, stream wire.AgentStream) error {
 		cancel(fmt.Errorf("this controller no longer leads: %w", model.ErrUnavailable))
 	})()
 	one := newSession(s, machine, stream, cancel)
+	one.knows = unitsOf(first.Hello.Known)
 	s.register(one)
 	defer s.forget(one)
 	if err := s.joined(ctx, machine, first.Hello.Host); err != nil {

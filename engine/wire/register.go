@@ -30,6 +30,7 @@ type Operator struct {
 	Members
 	History
 	Queries
+	Backups
 }
 
 // NewOperatorClient speaks for an operator over a connection.
@@ -56,6 +57,7 @@ func NewOperatorClient(conn grpc.ClientConnInterface) Operator {
 		Members:      membersClient{pb.NewMembersClient(conn)},
 		History:      historyClient{pb.NewHistoryClient(conn)},
 		Queries:      queriesClient{pb.NewQueriesClient(conn)},
+		Backups:      backupsClient{pb.NewBackupsClient(conn)},
 	}
 }
 
@@ -94,6 +96,7 @@ func Register(s grpc.ServiceRegistrar, h Handlers) {
 	pb.RegisterMembersServer(s, membersServer{api: h.Operator.Members})
 	pb.RegisterHistoryServer(s, historyServer{api: h.Operator.History})
 	pb.RegisterQueriesServer(s, queriesServer{api: h.Operator.Queries})
+	pb.RegisterBackupsServer(s, backupsServer{api: h.Operator.Backups})
 	pb.RegisterMembershipServer(s, membershipServer{api: h.Membership})
 	pb.RegisterPeersServer(s, peersServer{api: h.Peers})
 	pb.RegisterAgentServer(s, agentServer{api: h.Agents, sessions: h.Sessions})

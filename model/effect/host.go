@@ -7,6 +7,7 @@ import "github.com/gantry-orchestrator/gantry/model"
 type Wanted struct {
 	Machines []WantedMachine `json:"machines,omitempty"` // by UUID
 	Names    []HostName      `json:"names,omitempty"`    // by name
+	Keep     bool            `json:"keep,omitempty"`     // machines that are not among them are let be
 }
 
 // WantedMachine is a machine that should be, until its Life is Dead: then it
