@@ -49,21 +49,21 @@ func ran(u *sdktest.Unit, task effect.ID) bool {
 
 func TestFoundersNeedNoTurnAndOneOfThemMakesTheCluster(t *testing.T) {
 	m := deployed(t, 3, nil)
-	var make []string
+	var makers []string
 	for _, u := range m.Units() {
 		if ran(u, "task/join") {
 			t.Errorf("%s joined by a turn", u.Name())
 		}
 		text := wrote(t, u, "patroni.yml")
 		if strings.Contains(text, "bootstrap:") {
-			make = append(make, u.Name().String())
+			makers = append(makers, u.Name().String())
 		}
 		if strings.Count(text, ":2222\"") != 2+2 { // itself twice, and the others
 			t.Errorf("%s does not name both others as partners:\n%s", u.Name(), text)
 		}
 	}
-	if len(make) != 1 {
-		t.Errorf("the cluster can be made by %v", make)
+	if len(makers) != 1 {
+		t.Errorf("the cluster can be made by %v", makers)
 	}
 	m.AddUnit()
 	m.Settle()
