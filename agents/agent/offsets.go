@@ -47,28 +47,38 @@ func readOffsets(path string) map[string]logOffset {
 // saveOffsets keeps how far logs were sent, and returns that. It is not flushed
 // to the disk: after a loss of power some lines are sent again.
 func (a *agent) saveOffsets(tails map[string]*logTail, saved map[string]logOffset) map[string]logOffset {
-	next := map[string]logOffset{}
-	for path, known := range saved { // of units that have not begun yet
-		if _, err := os.Lstat(path); err == nil {
-			next[path] = known
-		}
+	next := maps.Clone(saved) // with those of units that have not begun yet
+	if next == nil {
+		next = map[string]logOffset{}
 	}
 	for path, t := range tails {
 		if t.file != nil {
 			next[path] = logOffset{Inode: inode(t.file), Offset: t.offset}
 		}
 	}
+	for path := range next {
+		if _, err := os.Lstat(path); err != nil {
+			delete(next, path)
+			delete(tails, path)
+		}
+	}
 	if maps.Equal(next, saved) {
 		return saved
 	}
-	path := a.Dirs.offsets()
-	b, err := json.Marshal(next)
-	if err == nil {
-		err = errors.Join(os.WriteFile(path+".new", b, 0o600), os.Rename(path+".new", path))
-	}
-	if err != nil {
+	if err := writeOffsets(a.Dirs.offsets(), next); err != nil {
 		a.Logger.Warn("cannot keep how far logs were sent", slog.Any("error", err))
 		return saved
 	}
 	return next
+}
+
+func writeOffsets(path string, of map[string]logOffset) error {
+	if len(of) == 0 {
+		return os.Remove(path)
+	}
+	b, err := json.Marshal(of)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(path+".new", b, 0o600), os.Rename(path+".new", path))
 }
