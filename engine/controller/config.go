@@ -21,6 +21,10 @@ type Config struct {
 	Policy    api.Policy  // may be nil
 	Log       *slog.Logger
 
+	// CertificateLife is that of what the controller signs, and of its own
+	// certificate; 0 is a year. All are renewed at two thirds of it.
+	CertificateLife time.Duration
+
 	// Machine is set for a controller that joins others: it runs on a machine.
 	// One without founds a control plane of its own at its first start.
 	Machine Machine

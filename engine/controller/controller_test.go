@@ -83,18 +83,20 @@ func begin(t *testing.T, dir string) *world {
 }
 
 // beginAlone runs a controller whose host agent makes no machines.
-func beginAlone(t *testing.T, dir string) *world {
+func beginAlone(t *testing.T, dir string, with ...func(*Config)) *world {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &world{t: t, dir: dir, ctx: ctx, agents: map[string]*fakeAgent{}}
 	ready := make(chan Ready, 1)
 	var g errgroup.Group
-	g.Go(func() error {
-		return Run(ctx, Config{
-			Dir: dir, Listen: "127.0.0.1:0", Provider: "fake", Version: "test", BuiltIn: builtIn(t),
-			Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Ready: func(r Ready) { ready <- r },
-		})
-	})
+	config := Config{
+		Dir: dir, Listen: "127.0.0.1:0", Provider: "fake", Version: "test", BuiltIn: builtIn(t),
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Ready: func(r Ready) { ready <- r },
+	}
+	for _, change := range with {
+		change(&config)
+	}
+	g.Go(func() error { return Run(ctx, config) })
 	ended := make(chan error, 1)
 	w.fakes.Go(func() error { ended <- g.Wait(); return nil })
 	select {

@@ -135,7 +135,7 @@ func (r *root) contexts() (err error) {
 // member opens the port, and the log behind it. In the log a member's address
 // is its ID: where that is, the roster knows.
 func (r *root) member(listener net.Listener) error {
-	own, err := r.authority.NewOwn(r.id, 0, time.Now)
+	own, err := r.authority.NewOwn(r.id, r.CertificateLife, time.Now)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,11 @@ func (r *root) member(listener net.Listener) error {
 		ID: r.id, Dir: filepath.Join(r.Dir, "raft"), Log: r.Log, Join: r.Machine != nil,
 		Address: r.id, Listener: r.port.Listener(port.Consensus),
 		Dial: func(ctx context.Context, id string) (net.Conn, error) {
+			<-r.opened
 			address := r.roster.address(id)
+			if row, ok := r.node.State().Controller(id); ok { // it may be news
+				address = row.Address
+			}
 			if address == "" {
 				return nil, fmt.Errorf("it is not known where controller %s is: %w", id, model.ErrUnavailable)
 			}
@@ -183,26 +187,30 @@ func (r *root) serve() error {
 		return err
 	}
 	r.charms = newCharms(kept, r)
+	signer, err := r.authority.NewCharmSigner(r.id, r.began)
+	if err != nil {
+		return err
+	}
 	if r.audit, err = r.auditLog(); err != nil {
 		return err
 	}
+	r.vault = &vault{node: r.node, dir: r.Dir, id: r.id, version: r.Version, log: r.Log}
 	service := api.New(api.Config{
 		Audit: r.audit,
 		Log:   replicated{r.node}, Live: r.live, Catalog: r.charms, Sealer: sealer, Cluster: r.cluster, Planner: r.planner(), Policy: r.Policy,
-		Authority: authority{r.authority, r.reached},
-	r.vault = &vault{node: r.node, dir: r.Dir, id: r.id, version: r.Version, log: r.Log}
+		Authority: authority{r.authority, signer, r.reached, r.CertificateLife},
 		About:     operator.ControllerInfo{ID: r.id, Version: r.Version, Provider: r.Provider, Started: r.began},
 		Shutdown:  func() { r.stop() },
 		Now:       time.Now,
+		Backups:   r.vault,
 	})
 	r.sessions = newSessions(r.node, r.live, r.Log)
 	r.sessions.api = service
+	r.vault.newer = r.sessions.newer
 	r.server, err = server.New(server.Config{
-		Backups:   r.vault,
 		TLS: port.Credentials(), Standing: r.standing.now, Undone: consensus.NotLeading,
 		Identify: identify, Gate: service, Audit: r.audit.Record, Log: r.Log,
 		Handlers: wire.Handlers{
-	r.vault.newer = r.sessions.newer
 			Operator: wire.Operator{
 				Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
 				Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
@@ -293,11 +301,11 @@ func (r *root) lead(ctx context.Context) error {
 	g.Go(func() error { return r.sessions.run(ctx) })
 	g.Go(func() error { return (&loop{node: r.node, live: r.live, log: r.Log}).run(ctx) })
 	g.Go(func() error { return r.cluster.lead(ctx) })
+	g.Go(func() error { return r.vault.lead(ctx) })
 	return g.Wait()
 }
 
 // enrol makes the identities that this controller's files hold known.
-	g.Go(func() error { return r.vault.lead(ctx) })
 func (r *root) enrol(ctx context.Context) error {
 	st := r.node.State()
 	var ops []state.Op

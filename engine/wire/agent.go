@@ -44,6 +44,9 @@ type AgentStream interface {
 // Artifacts hands out the charms that a machine's units are made with.
 type Artifacts interface {
 	FetchCharm(ctx context.Context, revision string, to io.Writer) error
+	// SignCharm vouches for such an archive: the answer is an encoded
+	// CharmSignature.
+	SignCharm(ctx context.Context, revision string) ([]byte, error)
 }
 
 type agentServer struct {
@@ -151,6 +154,15 @@ func (s agentServer) FinishOperation(ctx context.Context, r *pb.FinishOperationR
 type artifactsServer struct {
 	pb.UnimplementedArtifactsServer
 	api Artifacts
+}
+
+// SignCharm implements pb.ArtifactsServer.
+func (s artifactsServer) SignCharm(ctx context.Context, r *pb.SignCharmRequest) (*pb.SignCharmResponse, error) {
+	signature, err := s.api.SignCharm(ctx, r.Revision)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SignCharmResponse{Signature: signature}, nil
 }
 
 // FetchCharm implements pb.ArtifactsServer.

@@ -122,6 +122,12 @@ func (c *AgentClient) FinishOperation(ctx context.Context, result effect.Operati
 	return err
 }
 
+// SignCharm implements Artifacts.
+func (c *AgentClient) SignCharm(ctx context.Context, revision string) ([]byte, error) {
+	r, err := c.artifacts.SignCharm(ctx, &pb.SignCharmRequest{Revision: revision})
+	return r.GetSignature(), err
+}
+
 // FetchCharm implements Artifacts.
 func (c *AgentClient) FetchCharm(ctx context.Context, revision string, to io.Writer) error {
 	return receive(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[pb.FetchCharmResponse], error) {

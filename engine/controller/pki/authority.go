@@ -22,7 +22,8 @@ import (
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
-// The lifetimes of certificates. Backdated covers clocks that are behind.
+// The lifetimes of certificates. Backdated covers clocks that are behind; of a
+// short life it is a third.
 const (
 	authorityLife = 10 * 365 * 24 * time.Hour
 	identityLife  = 365 * 24 * time.Hour
@@ -157,11 +158,15 @@ func (a *Authority) sign(public crypto.PublicKey, kind Kind, name string, now ti
 	if life == 0 {
 		life = identityLife
 	}
+	behind := backdated
+	if life > 0 {
+		behind = min(behind, life/3)
+	}
 	template := &x509.Certificate{
 		SerialNumber: serial(),
 		Subject:      pkix.Name{CommonName: string(kind) + "/" + name},
 		URIs:         []*url.URL{{Scheme: "gantry", Opaque: string(kind) + "/" + name}},
-		NotBefore:    now.Add(-backdated),
+		NotBefore:    now.Add(-behind),
 		NotAfter:     now.Add(life),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},

@@ -6,6 +6,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
+	"github.com/gantry-orchestrator/gantry/model"
 )
 
 // signer is the authority of a world.
@@ -19,6 +20,9 @@ func (s signer) Sign(csr []byte, who api.Identity, life time.Duration) (api.Sign
 	certificate, fingerprint, until, err := s.Certify(csr, pki.Kind(who.Kind), who.Name, time.Now(), life)
 	return api.Signed{Certificate: certificate, Fingerprint: fingerprint, Until: until}, err
 }
+
+// SignCharm implements api.Authority: nobody fetches charms in a story.
+func (s signer) SignCharm(string) ([]byte, error) { return nil, model.ErrUnavailable }
 
 // IssueToken implements api.Authority.
 func (s signer) IssueToken(bearer string) (token, hash string, err error) {

@@ -835,6 +835,94 @@ func (x *FetchCharmResponse) GetData() []byte {
 	return nil
 }
 
+type SignCharmRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revision      string                 `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignCharmRequest) Reset() {
+	*x = SignCharmRequest{}
+	mi := &file_gantry_v1_agent_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignCharmRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignCharmRequest) ProtoMessage() {}
+
+func (x *SignCharmRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gantry_v1_agent_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignCharmRequest.ProtoReflect.Descriptor instead.
+func (*SignCharmRequest) Descriptor() ([]byte, []int) {
+	return file_gantry_v1_agent_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SignCharmRequest) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+type SignCharmResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Signature     []byte                 `protobuf:"bytes,1,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignCharmResponse) Reset() {
+	*x = SignCharmResponse{}
+	mi := &file_gantry_v1_agent_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignCharmResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignCharmResponse) ProtoMessage() {}
+
+func (x *SignCharmResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gantry_v1_agent_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignCharmResponse.ProtoReflect.Descriptor instead.
+func (*SignCharmResponse) Descriptor() ([]byte, []int) {
+	return file_gantry_v1_agent_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SignCharmResponse) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 var File_gantry_v1_agent_proto protoreflect.FileDescriptor
 
 const file_gantry_v1_agent_proto_rawDesc = "" +
@@ -881,7 +969,11 @@ const file_gantry_v1_agent_proto_rawDesc = "" +
 	"\x11FetchCharmRequest\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\tR\brevision\"(\n" +
 	"\x12FetchCharmResponse\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data2\xad\x04\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\".\n" +
+	"\x10SignCharmRequest\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\tR\brevision\"1\n" +
+	"\x11SignCharmResponse\x12\x1c\n" +
+	"\tsignature\x18\x01 \x01(\fR\tsignature2\xad\x04\n" +
 	"\x05Agent\x12;\n" +
 	"\aSession\x12\x11.gantry.v1.Upward\x1a\x13.gantry.v1.Downward\"\x04\xc8\xda\x18\x06(\x010\x01\x12F\n" +
 	"\aPublish\x12\x19.gantry.v1.PublishRequest\x1a\x1a.gantry.v1.PublishResponse\"\x04\xc8\xda\x18\x06\x12L\n" +
@@ -890,10 +982,11 @@ const file_gantry_v1_agent_proto_rawDesc = "" +
 	"\tOpenClaim\x12\x1b.gantry.v1.OpenClaimRequest\x1a\x1c.gantry.v1.OpenClaimResponse\"\x04\xc8\xda\x18\x06\x12O\n" +
 	"\n" +
 	"CloseClaim\x12\x1c.gantry.v1.CloseClaimRequest\x1a\x1d.gantry.v1.CloseClaimResponse\"\x04\xc8\xda\x18\x06\x12^\n" +
-	"\x0fFinishOperation\x12!.gantry.v1.FinishOperationRequest\x1a\".gantry.v1.FinishOperationResponse\"\x04\xc8\xda\x18\x062^\n" +
+	"\x0fFinishOperation\x12!.gantry.v1.FinishOperationRequest\x1a\".gantry.v1.FinishOperationResponse\"\x04\xc8\xda\x18\x062\xac\x01\n" +
 	"\tArtifacts\x12Q\n" +
 	"\n" +
-	"FetchCharm\x12\x1c.gantry.v1.FetchCharmRequest\x1a\x1d.gantry.v1.FetchCharmResponse\"\x04\xc8\xda\x18\x060\x01B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
+	"FetchCharm\x12\x1c.gantry.v1.FetchCharmRequest\x1a\x1d.gantry.v1.FetchCharmResponse\"\x04\xc8\xda\x18\x060\x01\x12L\n" +
+	"\tSignCharm\x12\x1b.gantry.v1.SignCharmRequest\x1a\x1c.gantry.v1.SignCharmResponse\"\x04\xc8\xda\x18\x06B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
 
 var (
 	file_gantry_v1_agent_proto_rawDescOnce sync.Once
@@ -907,7 +1000,7 @@ func file_gantry_v1_agent_proto_rawDescGZIP() []byte {
 	return file_gantry_v1_agent_proto_rawDescData
 }
 
-var file_gantry_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_gantry_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_gantry_v1_agent_proto_goTypes = []any{
 	(*Upward)(nil),                  // 0: gantry.v1.Upward
 	(*Downward)(nil),                // 1: gantry.v1.Downward
@@ -927,12 +1020,14 @@ var file_gantry_v1_agent_proto_goTypes = []any{
 	(*FinishOperationResponse)(nil), // 15: gantry.v1.FinishOperationResponse
 	(*FetchCharmRequest)(nil),       // 16: gantry.v1.FetchCharmRequest
 	(*FetchCharmResponse)(nil),      // 17: gantry.v1.FetchCharmResponse
-	nil,                             // 18: gantry.v1.OpenSecret.FieldsEntry
+	(*SignCharmRequest)(nil),        // 18: gantry.v1.SignCharmRequest
+	(*SignCharmResponse)(nil),       // 19: gantry.v1.SignCharmResponse
+	nil,                             // 20: gantry.v1.OpenSecret.FieldsEntry
 }
 var file_gantry_v1_agent_proto_depIdxs = []int32{
 	7,  // 0: gantry.v1.ReadSecretsRequest.secrets:type_name -> gantry.v1.SecretAt
 	9,  // 1: gantry.v1.ReadSecretsResponse.secrets:type_name -> gantry.v1.OpenSecret
-	18, // 2: gantry.v1.OpenSecret.fields:type_name -> gantry.v1.OpenSecret.FieldsEntry
+	20, // 2: gantry.v1.OpenSecret.fields:type_name -> gantry.v1.OpenSecret.FieldsEntry
 	0,  // 3: gantry.v1.Agent.Session:input_type -> gantry.v1.Upward
 	2,  // 4: gantry.v1.Agent.Publish:input_type -> gantry.v1.PublishRequest
 	4,  // 5: gantry.v1.Agent.PutSecret:input_type -> gantry.v1.PutSecretRequest
@@ -941,16 +1036,18 @@ var file_gantry_v1_agent_proto_depIdxs = []int32{
 	12, // 8: gantry.v1.Agent.CloseClaim:input_type -> gantry.v1.CloseClaimRequest
 	14, // 9: gantry.v1.Agent.FinishOperation:input_type -> gantry.v1.FinishOperationRequest
 	16, // 10: gantry.v1.Artifacts.FetchCharm:input_type -> gantry.v1.FetchCharmRequest
-	1,  // 11: gantry.v1.Agent.Session:output_type -> gantry.v1.Downward
-	3,  // 12: gantry.v1.Agent.Publish:output_type -> gantry.v1.PublishResponse
-	5,  // 13: gantry.v1.Agent.PutSecret:output_type -> gantry.v1.PutSecretResponse
-	8,  // 14: gantry.v1.Agent.ReadSecrets:output_type -> gantry.v1.ReadSecretsResponse
-	11, // 15: gantry.v1.Agent.OpenClaim:output_type -> gantry.v1.OpenClaimResponse
-	13, // 16: gantry.v1.Agent.CloseClaim:output_type -> gantry.v1.CloseClaimResponse
-	15, // 17: gantry.v1.Agent.FinishOperation:output_type -> gantry.v1.FinishOperationResponse
-	17, // 18: gantry.v1.Artifacts.FetchCharm:output_type -> gantry.v1.FetchCharmResponse
-	11, // [11:19] is the sub-list for method output_type
-	3,  // [3:11] is the sub-list for method input_type
+	18, // 11: gantry.v1.Artifacts.SignCharm:input_type -> gantry.v1.SignCharmRequest
+	1,  // 12: gantry.v1.Agent.Session:output_type -> gantry.v1.Downward
+	3,  // 13: gantry.v1.Agent.Publish:output_type -> gantry.v1.PublishResponse
+	5,  // 14: gantry.v1.Agent.PutSecret:output_type -> gantry.v1.PutSecretResponse
+	8,  // 15: gantry.v1.Agent.ReadSecrets:output_type -> gantry.v1.ReadSecretsResponse
+	11, // 16: gantry.v1.Agent.OpenClaim:output_type -> gantry.v1.OpenClaimResponse
+	13, // 17: gantry.v1.Agent.CloseClaim:output_type -> gantry.v1.CloseClaimResponse
+	15, // 18: gantry.v1.Agent.FinishOperation:output_type -> gantry.v1.FinishOperationResponse
+	17, // 19: gantry.v1.Artifacts.FetchCharm:output_type -> gantry.v1.FetchCharmResponse
+	19, // 20: gantry.v1.Artifacts.SignCharm:output_type -> gantry.v1.SignCharmResponse
+	12, // [12:21] is the sub-list for method output_type
+	3,  // [3:12] is the sub-list for method input_type
 	3,  // [3:3] is the sub-list for extension type_name
 	3,  // [3:3] is the sub-list for extension extendee
 	0,  // [0:3] is the sub-list for field type_name
@@ -968,7 +1065,7 @@ func file_gantry_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gantry_v1_agent_proto_rawDesc), len(file_gantry_v1_agent_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

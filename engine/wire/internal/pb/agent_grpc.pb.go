@@ -355,6 +355,7 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	Artifacts_FetchCharm_FullMethodName = "/gantry.v1.Artifacts/FetchCharm"
+	Artifacts_SignCharm_FullMethodName  = "/gantry.v1.Artifacts/SignCharm"
 )
 
 // ArtifactsClient is the client API for Artifacts service.
@@ -364,6 +365,8 @@ const (
 // Artifacts hands out the charms that a machine's units are made with.
 type ArtifactsClient interface {
 	FetchCharm(ctx context.Context, in *FetchCharmRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchCharmResponse], error)
+	// SignCharm vouches for such an archive: see wire.CharmSignature.
+	SignCharm(ctx context.Context, in *SignCharmRequest, opts ...grpc.CallOption) (*SignCharmResponse, error)
 }
 
 type artifactsClient struct {
@@ -393,6 +396,16 @@ func (c *artifactsClient) FetchCharm(ctx context.Context, in *FetchCharmRequest,
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Artifacts_FetchCharmClient = grpc.ServerStreamingClient[FetchCharmResponse]
 
+func (c *artifactsClient) SignCharm(ctx context.Context, in *SignCharmRequest, opts ...grpc.CallOption) (*SignCharmResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SignCharmResponse)
+	err := c.cc.Invoke(ctx, Artifacts_SignCharm_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ArtifactsServer is the server API for Artifacts service.
 // All implementations must embed UnimplementedArtifactsServer
 // for forward compatibility.
@@ -400,6 +413,8 @@ type Artifacts_FetchCharmClient = grpc.ServerStreamingClient[FetchCharmResponse]
 // Artifacts hands out the charms that a machine's units are made with.
 type ArtifactsServer interface {
 	FetchCharm(*FetchCharmRequest, grpc.ServerStreamingServer[FetchCharmResponse]) error
+	// SignCharm vouches for such an archive: see wire.CharmSignature.
+	SignCharm(context.Context, *SignCharmRequest) (*SignCharmResponse, error)
 	mustEmbedUnimplementedArtifactsServer()
 }
 
@@ -412,6 +427,9 @@ type UnimplementedArtifactsServer struct{}
 
 func (UnimplementedArtifactsServer) FetchCharm(*FetchCharmRequest, grpc.ServerStreamingServer[FetchCharmResponse]) error {
 	return status.Error(codes.Unimplemented, "method FetchCharm not implemented")
+}
+func (UnimplementedArtifactsServer) SignCharm(context.Context, *SignCharmRequest) (*SignCharmResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SignCharm not implemented")
 }
 func (UnimplementedArtifactsServer) mustEmbedUnimplementedArtifactsServer() {}
 func (UnimplementedArtifactsServer) testEmbeddedByValue()                   {}
@@ -445,13 +463,36 @@ func _Artifacts_FetchCharm_Handler(srv interface{}, stream grpc.ServerStream) er
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Artifacts_FetchCharmServer = grpc.ServerStreamingServer[FetchCharmResponse]
 
+func _Artifacts_SignCharm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SignCharmRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ArtifactsServer).SignCharm(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Artifacts_SignCharm_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ArtifactsServer).SignCharm(ctx, req.(*SignCharmRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Artifacts_ServiceDesc is the grpc.ServiceDesc for Artifacts service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var Artifacts_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "gantry.v1.Artifacts",
 	HandlerType: (*ArtifactsServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "SignCharm",
+			Handler:    _Artifacts_SignCharm_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "FetchCharm",
