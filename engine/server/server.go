@@ -83,13 +83,13 @@ type guard struct {
 }
 
 func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	ctx, said, err := g.stand(ctx, info.FullMethod)
+	asked, said, err := g.stand(ctx, info.FullMethod)
 	if err == nil {
-		ctx, err = g.admit(ctx, info.FullMethod, request)
+		asked, err = g.admit(asked, info.FullMethod, request)
 	}
 	if err == nil {
 		var answer any
-		if answer, err = handle(ctx, request); err == nil {
+		if answer, err = handle(asked, request); err == nil {
 			_ = grpc.SetHeader(ctx, said) // fails only where the caller has gone
 			return answer, nil
 		}

@@ -101,19 +101,27 @@ func seekEnd(f *os.File) error {
 	return err
 }
 
-// begin starts a segment with the next record.
+// begin starts a segment with the next record. It has its heading before it
+// has its name: a segment without one was tampered with.
 func (l *Log) begin() error {
 	if l.file != nil {
 		if err := errors.Join(l.out.Flush(), l.file.Sync(), l.file.Close()); err != nil {
 			return fmt.Errorf("audit log: %w", err)
 		}
 	}
-	f, err := os.OpenFile(name(l.c.Dir, l.last+1), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(l.c.Dir, "next"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
 	l.file, l.out, l.size = f, bufio.NewWriter(f), 0
-	return l.write(heading + l.hash + "\n")
+	err = errors.Join(l.write(heading+l.hash+"\n"), l.out.Flush(), f.Sync())
+	if err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	if err := os.Rename(f.Name(), name(l.c.Dir, l.last+1)); err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	return nil
 }
 
 func (l *Log) write(text string) error {
