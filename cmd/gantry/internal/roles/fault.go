@@ -19,25 +19,29 @@ func fault(places func() Places) *cobra.Command {
 	}
 	var name string
 	cmd.PersistentFlags().StringVarP(&name, "model", "m", string(DefaultModel), "model of the machine")
-	add := func(use, short string, do func(context.Context, machines, string) error) {
+	add := func(use, done, short string, do func(context.Context, machines, string) error) {
 		cmd.AddCommand(&cobra.Command{
 			Use: use + " MACHINE", Short: short, Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				return onMachine(cmd.Context(), places(), model.ModelName(name), args[0], do)
+				if err := onMachine(cmd.Context(), places(), model.ModelName(name), args[0], do); err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s machine %s of model %s; see gantry status --watch\n", done, args[0], name)
+				return nil
 			},
 		})
 	}
-	add("kill", "Kill all processes of a machine at once, as a power cut would", func(ctx context.Context, m machines, uuid string) error {
+	add("kill", "killed", "Kill all processes of a machine at once, as a power cut would", func(ctx context.Context, m machines, uuid string) error {
 		return m.Kill(ctx, uuid)
 	})
-	add("cut", "Cut a machine off the network; its processes run on", func(ctx context.Context, m machines, uuid string) error {
+	add("cut", "cut off", "Cut a machine off the network; its processes run on", func(ctx context.Context, m machines, uuid string) error {
 		i, err := isolator(m)
 		if err != nil {
 			return err
 		}
 		return i.Isolate(ctx, uuid)
 	})
-	add("heal", "Join a machine that was cut off to the network again", func(ctx context.Context, m machines, uuid string) error {
+	add("heal", "healed", "Join a machine that was cut off to the network again", func(ctx context.Context, m machines, uuid string) error {
 		i, err := isolator(m)
 		if err != nil {
 			return err
