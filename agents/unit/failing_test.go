@@ -1,6 +1,7 @@
 package unit_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -54,5 +55,24 @@ func TestAStatusNamesWhatFailsAgainAndAgain(t *testing.T) {
 	}
 	if got, want := message(3), "for the server to listen; no such program"; got != want {
 		t.Errorf("%q after three failures, want %q", got, want)
+	}
+}
+
+func TestALeaderThatWasDeposedNeedsNobodyToAct(t *testing.T) {
+	denied, invalid := fmt.Errorf("publish: %w", model.ErrDenied), fmt.Errorf("publish: %w", model.ErrInvalid)
+	for _, tt := range []struct {
+		name   string
+		action unit.Action
+		err    error
+		want   bool
+	}{
+		{"its publication is denied", unit.Publish{}, denied, false},
+		{"its secret is denied", unit.PutSecret{}, denied, false},
+		{"what it publishes is no bag of the interface", unit.Publish{}, invalid, true},
+		{"a step of its own is denied", unit.Perform{}, denied, true},
+	} {
+		if got := unit.NeedsPerson(tt.action, tt.err); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
 	}
 }

@@ -58,10 +58,16 @@ type Failure struct {
 
 // NeedsPerson reports whether a person must act on why an action failed: trying
 // again alone does not mend it. That a claim is refused says only that it is
-// held or done already, of which the intent will tell.
+// held or done already, and that a publication or secret is denied only that
+// another unit leads by now: of both the intent will tell.
 func NeedsPerson(a Action, err error) bool {
-	if _, claim := a.(OpenClaim); claim {
+	switch a.(type) {
+	case OpenClaim:
 		return false
+	case Publish, PutSecret:
+		if errors.Is(err, model.ErrDenied) {
+			return false
+		}
 	}
 	return errors.Is(err, model.ErrConflict) || errors.Is(err, model.ErrDenied) || errors.Is(err, model.ErrInvalid)
 }
