@@ -46,6 +46,36 @@ func TestARestartWaitsForItsTurn(t *testing.T) {
 	})
 }
 
+// A listing tells of all services of a machine: one a start would make the
+// start of n units n squared work.
+func TestManyStartsAskTheSupervisorForItsListFewTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const units = 30
+		m := newMachine(t, webCharm)
+		m.start()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		m.supervisor.mu.Lock()
+		before := m.supervisor.listed
+		m.supervisor.mu.Unlock()
+		for n := range units {
+			m.controller.set(model.UnitName{Application: "web", Number: n}, configure("hello", int64(n)))
+		}
+		for n := range units {
+			r := m.settle(model.UnitName{Application: "web", Number: n})
+			if len(r.Services) != 1 || r.Services[0].PID == 0 {
+				t.Fatalf("web/%d reports %+v", n, r)
+			}
+		}
+		m.supervisor.mu.Lock()
+		defer m.supervisor.mu.Unlock()
+		// Each settle lets a second pass, and the list is asked for every five.
+		if asked := m.supervisor.listed - before; asked > units/2 {
+			t.Errorf("the list was asked for %d times", asked)
+		}
+	})
+}
+
 func TestADamagedJournalBlocksItsUnitAloneUntilItIsRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine(t, webCharm)

@@ -18,6 +18,7 @@ type supervisor struct {
 	pid       int
 	processes map[string]supervise.Process
 	calls     []string
+	listed    int
 }
 
 func newSupervisor() *supervisor {
@@ -118,6 +119,7 @@ func (s *supervisor) Renew(_ context.Context, id string, lease time.Time) (super
 func (s *supervisor) List(context.Context) ([]supervise.Process, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.listed++
 	var all []supervise.Process
 	for _, p := range s.processes {
 		all = append(all, p)
