@@ -22,6 +22,8 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/controller/live"
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
 	"github.com/gantry-orchestrator/gantry/engine/controller/port"
+	"github.com/gantry-orchestrator/gantry/engine/controller/recorder"
+	"github.com/gantry-orchestrator/gantry/engine/history"
 	"github.com/gantry-orchestrator/gantry/engine/server"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
@@ -70,6 +72,8 @@ type root struct {
 	vault     *vault
 	live      *live.Live
 	sessions  *sessions
+	history   *history.History
+	recorder  *recorder.Recorder
 	server    *grpc.Server
 	requests  net.Listener
 	addresses []string
@@ -151,21 +155,10 @@ func (r *root) member(listener net.Listener) error {
 		return err
 	}
 	r.requests = r.port.Listener(port.Requests)
-	dial := r.port.Dialer(port.Consensus)
 	r.node, err = consensus.Open(consensus.Config{
 		ID: r.id, Dir: filepath.Join(r.Dir, "raft"), Log: r.Log, Join: r.Machine != nil,
 		Address: r.id, Listener: r.port.Listener(port.Consensus),
-		Dial: func(ctx context.Context, id string) (net.Conn, error) {
-			<-r.opened
-			address := r.roster.address(id)
-			if row, ok := r.node.State().Controller(id); ok { // it may be news
-				address = row.Address
-			}
-			if address == "" {
-				return nil, fmt.Errorf("it is not known where controller %s is: %w", id, model.ErrUnavailable)
-			}
-			return dial(ctx, address)
-		},
+		Dial: r.dialer(port.Consensus),
 	})
 	if err != nil {
 		return err
@@ -174,6 +167,22 @@ func (r *root) member(listener net.Listener) error {
 	r.cluster = &cluster{node: r.node, self: r.self(), keys: r.keys, log: r.Log, leaving: map[string]bool{}}
 	r.standing = newStanding(r.node, r.id, r.roster, r.port)
 	return nil
+}
+
+// dialer reaches other controllers, by ID, to speak a protocol.
+func (r *root) dialer(p port.Protocol) func(ctx context.Context, id string) (net.Conn, error) {
+	dial := r.port.Dialer(p)
+	return func(ctx context.Context, id string) (net.Conn, error) {
+		<-r.opened
+		address := r.roster.address(id)
+		if row, ok := r.node.State().Controller(id); ok { // it may be news
+			address = row.Address
+		}
+		if address == "" {
+			return nil, fmt.Errorf("it is not known where controller %s is: %w", id, model.ErrUnavailable)
+		}
+		return dial(ctx, address)
+	}
 }
 
 // serve wires the requests to the log.
@@ -195,7 +204,9 @@ func (r *root) serve() error {
 		return err
 	}
 	r.vault = &vault{node: r.node, dir: r.Dir, id: r.id, version: r.Version, log: r.Log}
+	r.remember()
 	service := api.New(api.Config{
+		History: r.history, HistoryViews: r.history,
 		Audit: r.audit,
 		Log:   replicated{r.node}, Live: r.live, Catalog: r.charms, Sealer: sealer, Cluster: r.cluster, Planner: r.planner(), Policy: r.Policy,
 		Authority: authority{r.authority, signer, r.reached, r.CertificateLife},
@@ -206,15 +217,16 @@ func (r *root) serve() error {
 	})
 	r.sessions = newSessions(r.node, r.live, r.Log)
 	r.sessions.api = service
+	r.recorder = r.recording()
 	r.vault.newer = r.sessions.newer
 	r.server, err = server.New(server.Config{
 		TLS: port.Credentials(), Standing: r.standing.now, Undone: consensus.NotLeading,
-		Identify: identify, Gate: service, Audit: r.audit.Record, Log: r.Log,
+		Identify: identify, Gate: service, Audit: r.audited, Log: r.Log,
 		Handlers: wire.Handlers{
 			Operator: wire.Operator{
 				Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
 				Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
-				Controller: service, Users: service, Logs: service, Members: service, Backups: service,
+				Controller: service, Users: service, Logs: service, Members: service, History: service, Queries: service, Backups: service,
 				Tokens: service, Certificates: service, Audits: service,
 			},
 			Agents: service, Sessions: r.sessions, Artifacts: service, Hosts: service, Joins: service, Membership: service, Peers: service,
@@ -281,6 +293,7 @@ func (r *root) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return r.own.Run(ctx) })
 	g.Go(func() error { return r.audit.Run(serving) })
+	g.Go(func() error { return r.history.Run(ctx) })
 	g.Go(func() error { return r.sessions.api.Enforce(ctx) })
 	g.Go(func() error { return r.standing.run(ctx) })
 	g.Go(func() error { return r.follow(ctx) })
@@ -302,6 +315,7 @@ func (r *root) lead(ctx context.Context) error {
 	g.Go(func() error { return (&loop{node: r.node, live: r.live, log: r.Log}).run(ctx) })
 	g.Go(func() error { return r.cluster.lead(ctx) })
 	g.Go(func() error { return r.vault.lead(ctx) })
+	g.Go(func() error { return r.recorder.Lead(ctx) })
 	return g.Wait()
 }
 

@@ -78,6 +78,7 @@ func openDatabase(ctx context.Context, c Config) (*database, error) {
 	}
 	d.write.SetMaxOpenConns(1)
 	d.read.SetMaxOpenConns(4)
+	d.read.SetMaxIdleConns(0) // one that broke is not always known as such to the pool
 	return d, nil
 }
 

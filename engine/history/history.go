@@ -168,7 +168,13 @@ func (h *History) write(ctx context.Context, db *database) error {
 func (h *History) attempt(ctx context.Context, db *database, rows []Row) error {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	return writeRows(ctx, db.write, rows)
+	err := writeRows(ctx, db.write, rows)
+	if err != nil {
+		// A connection that broke is not always known as such to the pool.
+		db.write.SetMaxIdleConns(0)
+		db.write.SetMaxIdleConns(1)
+	}
+	return err
 }
 
 // losses are gap rows for what was dropped from the buffer.

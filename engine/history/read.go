@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/operator"
@@ -260,30 +259,4 @@ func failedTo(do string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w: the history may be electing a leader, try again: %w", do, err, model.ErrUnavailable)
-}
-
-// AuditTail is the newest audit row: what the next is chained to.
-func (h *History) AuditTail(ctx context.Context) (a Audit, found bool, err error) {
-	list, err := h.Audits(ctx, time.Time{}, 1)
-	if err != nil || len(list) == 0 {
-		return a, false, err
-	}
-	return list[len(list)-1], true, nil
-}
-
-// Audits returns the newest audit rows since a time, oldest first.
-func (h *History) Audits(ctx context.Context, since time.Time, limit int) ([]Audit, error) {
-	db, err := h.reader()
-	if err != nil {
-		return nil, err
-	}
-	list, err := all(ctx, db, "SELECT source, n, at, who, method, model, allowed, why, chain FROM audit WHERE at >= ? ORDER BY at DESC, n DESC LIMIT ?",
-		[]any{micros(since), limit}, func(rows *sql.Rows) (a Audit, err error) {
-			var n, at int64
-			err = rows.Scan(&a.Source.ID, &n, &at, &a.Who, &a.Method, &a.Model, &a.Allowed, &a.Why, &a.Chain)
-			a.Source.N, a.At = uint64(n), instant(at)
-			return a, err
-		})
-	slices.Reverse(list)
-	return list, failedTo("read the audit", err)
 }

@@ -43,7 +43,7 @@ var (
 		kept, "operation", "model, id, idx, at, ended, kind, target, task, author, state, result",
 		" ON CONFLICT DO UPDATE SET ended = excluded.ended, state = excluded.state, result = excluded.result WHERE operation.ended = 0",
 	}
-	auditKind  = &kind{asked, "audit", "source, n, at, who, method, model, allowed, why, chain", again}
+	auditKind  = &kind{asked, "audit", "source, n, at, who, method, model, outcome, why", again}
 	gapKind    = &kind{kept, "gap", "source, n, at, what, first, last, lost", again}
 	cursorKind = &kind{
 		kept, "cursor", "name, idx",
@@ -167,23 +167,23 @@ func (o Operation) values() []any {
 
 func (o Operation) size() int { return 100 + len(o.Result) }
 
-// Audit is who asked for what, and whether it was allowed. Rows are only ever
-// added. Chain is what the caller binds a row to those before with.
+// Audit is who asked for what, and what came of it. Rows are only ever added.
+// It is a copy to search: what proves itself whole is the controller's own
+// audit log.
 type Audit struct {
 	Source  Source
 	At      time.Time
 	Who     string
 	Method  string
 	Model   string
-	Allowed bool
-	Why     string // it was denied
-	Chain   []byte
+	Outcome string
+	Why     string // it was denied, or failed
 }
 
 func (Audit) kind() *kind { return auditKind }
 
 func (a Audit) values() []any {
-	return []any{a.Source.ID, int64(a.Source.N), micros(a.At), a.Who, a.Method, a.Model, a.Allowed, a.Why, a.Chain}
+	return []any{a.Source.ID, int64(a.Source.N), micros(a.At), a.Who, a.Method, a.Model, a.Outcome, a.Why}
 }
 
 func (a Audit) size() int { return 120 + len(a.Why) }

@@ -32,7 +32,7 @@ var migrations = [][]string{
 		`CREATE INDEX operation_at ON operation (at)`,
 		`CREATE TABLE audit (
 			source TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, who TEXT NOT NULL, method TEXT NOT NULL, model TEXT NOT NULL,
-			allowed INTEGER NOT NULL, why TEXT NOT NULL, chain BLOB, PRIMARY KEY (source, n))`,
+			outcome TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (source, n))`,
 		`CREATE INDEX audit_at ON audit (at)`,
 		`CREATE TABLE log (
 			source TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, model TEXT NOT NULL, unit TEXT NOT NULL, machine TEXT NOT NULL,

@@ -61,8 +61,8 @@ var views = []view{
 		"SELECT " + at("at") + ", model, unit, machine, origin, level, text FROM log WHERE (?1 = '' OR model = ?1) ORDER BY at DESC, n DESC LIMIT ?2",
 	},
 	{
-		"audit", "time, who, method, model, allowed, why",
-		"SELECT " + at("at") + ", who, method, model, allowed, why FROM audit WHERE (?1 = '' OR model = ?1) ORDER BY at DESC LIMIT ?2",
+		"audit", "time, who, method, model, outcome, why",
+		"SELECT " + at("at") + ", who, method, model, outcome, why FROM audit WHERE (?1 = '' OR model = ?1) ORDER BY at DESC LIMIT ?2",
 	},
 	{
 		"gaps", "time, what, first, last, lost",
