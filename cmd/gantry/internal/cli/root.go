@@ -120,12 +120,12 @@ var commands = []struct {
 		newIntegrate, newRemoveRelation, newAddUnit, newRemoveUnit, newRemoveApplication,
 	}},
 	{groupLook, []func(*shell) *cobra.Command{
-		newStatus, newShowUnit, newShowApplication, newWait, newDebugLog,
+		newStatus, newShowUnit, newShowApplication, newWait, newDebugLog, newHistory, newEvents, newShowStatusLog, newQuery, newRetention,
 	}},
 	{groupOperate, []func(*shell) *cobra.Command{
 		newRun, newExec, newShowOperation, newOperations, newOrder, newTurn, newTask, newCharm,
 	}},
-	{groupControl, []func(*shell) *cobra.Command{newEnableHA, newControllers}},
+	{groupControl, []func(*shell) *cobra.Command{newEnableHA, newControllers, newBackup}},
 	{groupPlace, []func(*shell) *cobra.Command{
 		newModels, newAddModel, newSwitch, newDestroyModel, newMachines, newAddMachine, newRemoveMachine,
 	}},

@@ -51,8 +51,15 @@ func runController(ctx context.Context, p Places) error {
 	if err != nil {
 		return err
 	}
+	if err := p.lost(install); err != nil {
+		return err
+	}
+	reached := []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(install.Port))}
+	if install.Advertise != "" {
+		reached = append([]string{install.Advertise}, reached...)
+	}
 	return control(ctx, filepath.Join(p.Run, "charms"), controller.Config{
-		Dir: p.controller(), Listen: listenAddress(install), Advertise: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(install.Port))},
+		Dir: p.controller(), Listen: listenAddress(install), Advertise: reached,
 		Provider: install.Provider,
 	})
 }

@@ -67,6 +67,7 @@ func runHostAgent(ctx context.Context, p Places) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return host.Run(ctx, made) })
+	group.Go(func() error { return reattachAll(ctx, made, install, log) })
 	group.Go(func() error { return controller.KeepRenewed(ctx, p.hostContext(), log) })
 	return group.Wait()
 }

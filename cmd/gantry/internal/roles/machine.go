@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,6 +126,7 @@ func machineAgent() *cobra.Command {
 		},
 	}
 	at.flags(cmd)
+	cmd.AddCommand(reattach())
 	return cmd
 }
 
@@ -152,6 +152,7 @@ func runAgent(ctx context.Context, at place) error {
 	superuser := os.Geteuid() == 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return charms.Run(ctx) })
+	group.Go(func() error { return at.followReattached(ctx, start.Addresses, controller, log) })
 	group.Go(func() error { return controller.KeepRenewed(ctx, at.identityFile(), log) })
 	group.Go(func() error {
 		return agent.Run(ctx, agent.Config{
@@ -190,18 +191,8 @@ func readStart(at place) (s machineStart, err error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("%s: %w", path, err)
 	}
-	for i, a := range s.Addresses {
-		host, port, err := net.SplitHostPort(a)
-		if err != nil {
-			return s, fmt.Errorf("%s: %w", path, err)
-		}
-		if host == gatewayWord {
-			gateway, err := defaultGateway()
-			if err != nil {
-				return s, err
-			}
-			s.Addresses[i] = net.JoinHostPort(gateway, port)
-		}
+	if s.Addresses, err = throughGateway(s.Addresses); err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }

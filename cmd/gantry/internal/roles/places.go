@@ -85,6 +85,11 @@ type Install struct {
 	Provider string `json:"provider"` // sandbox or loopback
 	Base     string `json:"base,omitempty"`
 	Port     int    `json:"port"` // of the controller
+	// Controller is the ID of the one that was started here: another one is
+	// not begun in its place.
+	Controller string `json:"controller,omitempty"`
+	Epoch      string `json:"epoch,omitempty"`     // of a restored one, as model.Epoch writes it
+	Advertise  string `json:"advertise,omitempty"` // host:port for operators and other hosts
 }
 
 // loadInstall reads what up chose; an install that is not up yet is

@@ -74,18 +74,27 @@ func (o upOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.lost(install); err != nil {
+		return err
+	}
 	if err := startSupervisor(ctx, p); err != nil {
 		return err
 	}
 	supervisor := supervise.Dial(p.socket())
-	if err := startRole(ctx, supervisor, p, "controller"); err != nil {
+	if err := startRole(ctx, supervisor, p, install, "controller"); err != nil {
 		return err
 	}
 	info, err := awaitController(ctx, p)
 	if err != nil {
 		return err
 	}
-	if err := startRole(ctx, supervisor, p, "host-agent"); err != nil {
+	if install.Controller == "" {
+		install.Controller = info.ID
+		if err := p.saveInstall(install); err != nil {
+			return err
+		}
+	}
+	if err := startRole(ctx, supervisor, p, install, "host-agent"); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.out, "up: controller %s answers on port %d after %.1f s, model %q is ready\n", info.Version, install.Port, time.Since(began).Seconds(), DefaultModel)
@@ -177,7 +186,7 @@ func inheritNothing() error {
 }
 
 // startRole makes sure that a role runs under the supervisor.
-func startRole(ctx context.Context, s *supervise.Client, p Places, role string) error {
+func startRole(ctx context.Context, s *supervise.Client, p Places, i Install, role string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -188,8 +197,10 @@ func startRole(ctx context.Context, s *supervise.Client, p Places, role string) 
 	}
 	spec := supervise.Spec{
 		ID: "gantry/" + role, Command: []string{self, role, "--state-dir", p.State},
-		// A newer binary at the same place is another spec, so that up upgrades.
-		Env:     append(environment(), fmt.Sprintf("GANTRY_BUILD=%x-%x", binary.Size(), binary.ModTime().UnixNano())),
+		// A newer binary at the same place is another spec, so that up upgrades,
+		// and so is a controller that was restored or is reached elsewhere.
+		Env: append(environment(), fmt.Sprintf("GANTRY_BUILD=%x-%x", binary.Size(), binary.ModTime().UnixNano()),
+			fmt.Sprintf("GANTRY_PORT=%d", i.Port), "GANTRY_EPOCH="+i.Epoch, "GANTRY_ADVERTISE="+i.Advertise),
 		LogFile: p.log(role), StopTimeout: 20 * time.Second,
 	}
 	if _, err = s.Start(ctx, spec); errors.Is(err, model.ErrConflict) {
