@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		writeUntilKilled(dir)
 	}
+	if setup := os.Getenv(memberEnv); setup != "" {
+		fmt.Fprintln(os.Stderr, serveMember(setup))
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

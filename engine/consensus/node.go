@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,7 +52,8 @@ type Node struct {
 	tenure    atomic.Pointer[tenure]
 	lead      *gate
 	stopped   chan struct{}
-	changing  chan struct{} // holds a token while the members are changed
+	changing  chan struct{}      // holds a token while the members are changed
+	shutdown  func() raft.Future // the first answer of raft, which is the one that waits
 }
 
 // tenure is a time of leadership, from when all that was committed before it
@@ -138,6 +140,7 @@ func (n *Node) begin(config *raft.Config, fsm raft.FSM) (err error) {
 	if n.raft, err = raft.NewRaft(config, fsm, n.disk, n.disk, n.disk, n.line); err != nil {
 		return fmt.Errorf("start consensus in %s: %w", n.config.Dir, err)
 	}
+	n.shutdown = sync.OnceValue(n.raft.Shutdown)
 	n.line.pass(n.raft)
 	return nil
 }
@@ -180,7 +183,7 @@ func (n *Node) attend(over <-chan struct{}, cancel func()) error {
 		return nil
 	case <-n.disk.failed:
 		n.retire()
-		n.raft.Shutdown()
+		n.shutdown()
 		cancel()
 		return n.disk.fault()
 	}
@@ -201,7 +204,7 @@ func (n *Node) settle(asked raft.Future) error {
 func (n *Node) close() error {
 	n.retire()
 	// The line is closed first, so that what waits for an answer of a member ends.
-	stopping := n.raft.Shutdown()
+	stopping := n.shutdown()
 	errs := []error{n.line.Close(), stopping.Error(), n.disk.close()}
 	if n.lock != nil {
 		errs = append(errs, n.lock.Close())

@@ -15,16 +15,16 @@ type simAudit struct {
 	mu      sync.Mutex
 	leaders map[uint64]raft.ServerAddress // by term
 	entries map[uint64]simEntry           // applied anywhere, by index
+	done    map[string]bool               // keys of commands that had an effect
 }
 
 type simEntry struct {
 	term uint64
 	sum  [sha256.Size]byte
-	by   string
 }
 
 func newSimAudit(c *simCluster) *simAudit {
-	return &simAudit{cluster: c, leaders: map[uint64]raft.ServerAddress{}, entries: map[uint64]simEntry{}}
+	return &simAudit{cluster: c, leaders: map[uint64]raft.ServerAddress{}, entries: map[uint64]simEntry{}, done: map[string]bool{}}
 }
 
 // sent sees every message: one leader a term.
@@ -45,46 +45,51 @@ func (a *simAudit) sent(from raft.ServerAddress, message any) {
 }
 
 // applied sees every entry that a member applies: the same at an index
-// everywhere.
-func (a *simAudit) applied(log *raft.Log) {
+// everywhere. It reports whether nobody applied it before.
+func (a *simAudit) applied(log *raft.Log) (first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := simEntry{term: log.Term, sum: sha256.Sum256(log.Data)}
-	if before, known := a.entries[log.Index]; known && before != e {
+	before, known := a.entries[log.Index]
+	if known && before != e {
 		a.cluster.fail("entry %d was applied of term %d and of term %d", log.Index, before.term, e.term)
 	}
 	a.entries[log.Index] = e
+	return !known
 }
 
 // auditedMachine is a member's machine under audit.
 type auditedMachine struct {
 	*machine
 	audit *simAudit
-	done  map[string]bool // keys of commands that had an effect
 }
 
 // Apply implements raft.FSM.
 func (m *auditedMachine) Apply(log *raft.Log) any {
-	m.audit.applied(log)
 	before := *m.current.Load()
 	answer := m.machine.Apply(log)
+	if !m.audit.applied(log) {
+		return answer // it was checked; that all come to the same state is checked in the end
+	}
 	commands, _ := decodeEntry(log.Data) // it was decoded already
 	for i, c := range commands {
 		after, one := before.ApplyBatch(commands[i : i+1])
-		m.check(before, after, c, one[0])
+		m.audit.check(before, after, c, one[0])
 		before = after
 	}
 	return answer
 }
 
 // check holds one command against an independent notion of what may happen.
-func (m *auditedMachine) check(before, after state.State, c state.Command, o state.Outcome) {
-	fail := m.audit.cluster.fail
+func (a *simAudit) check(before, after state.State, c state.Command, o state.Outcome) {
+	fail := a.cluster.fail
 	if c.Key != "" && len(o.Result.Changed) > 0 {
-		if m.done[c.Key] {
+		a.mu.Lock()
+		if a.done[c.Key] {
 			fail("%s was applied twice", c.Key)
 		}
-		m.done[c.Key] = true
+		a.done[c.Key] = true
+		a.mu.Unlock()
 	}
 	for _, was := range before.Models() {
 		if is, ok := after.Model(was.Name); ok && is.UUID == was.UUID && is.Life < was.Life {

@@ -127,7 +127,7 @@ func (m *simMember) start() {
 	}
 	state := newMachine()
 	n, err := newNode(Config{ID: m.id, Address: string(m.address), Join: !m.founder, Now: m.now}, parts{
-		disk: d, transport: end, machine: state, fsm: &auditedMachine{state, c.audit, map[string]bool{}}, timing: simTiming,
+		disk: d, transport: end, machine: state, fsm: &auditedMachine{state, c.audit}, timing: simTiming,
 	})
 	if err != nil {
 		c.logf("%s does not start: %v", m.id, err)

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,6 +24,7 @@ var (
 // the byte. A failing seed fails again in most runs; its trace is printed.
 func TestSimulateControllers(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	began := time.Now()
 	calls := 0
 	for seed := *fromSeed; seed < *fromSeed+uint64(*seeds); seed++ {
