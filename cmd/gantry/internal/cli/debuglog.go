@@ -17,6 +17,7 @@ type debugLogOptions struct {
 	include        []string
 	lines          int
 	follow, noTail bool
+	past           pastLines
 }
 
 func newDebugLog(sh *shell) *cobra.Command {
@@ -35,6 +36,7 @@ they come, unless --no-tail says otherwise; elsewhere only with --follow.`,
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on as lines come")
 	cmd.Flags().BoolVar(&o.noTail, "no-tail", false, "stop after the lines that there are")
 	cmd.MarkFlagsMutuallyExclusive("follow", "no-tail")
+	o.past.register(cmd)
 	return cmd
 }
 
@@ -48,6 +50,9 @@ func (o *debugLogOptions) run(ctx context.Context, s *session, _ []string) error
 		if err := include(&query, word); err != nil {
 			return err
 		}
+	}
+	if o.past.asked() {
+		return o.past.run(ctx, s, query)
 	}
 	p := s.palette()
 	err := s.client.DebugLog(ctx, query, func(lines []effect.LogLine) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 type statusOptions struct {
 	relations bool
 	watch     bool
+	at        string
 }
 
 func newStatus(sh *shell) *cobra.Command {
@@ -29,7 +31,9 @@ leader of an application. docs/status-schema.md describes -o json and -o yaml.`,
 		RunE:    sh.connected(o.run),
 	}
 	cmd.Flags().BoolVar(&o.relations, "relations", false, "show relations too")
+	cmd.Flags().StringVar(&o.at, "at", "", "show it as it was at a time, so long ago (90m, 2d), or at a revision's end")
 	cmd.Flags().BoolVar(&o.watch, "watch", false, "show it again at every change, until interrupted")
+	cmd.MarkFlagsMutuallyExclusive("at", "watch")
 	return cmd
 }
 
@@ -41,7 +45,7 @@ func (o *statusOptions) run(ctx context.Context, s *session, args []string) erro
 	if o.watch {
 		return o.follow(ctx, s, only)
 	}
-	status, err := s.client.Status(ctx, s.model)
+	status, err := o.status(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -49,6 +53,26 @@ func (o *statusOptions) run(ctx context.Context, s *session, args []string) erro
 		return err
 	}
 	return o.show(s, status, only)
+}
+
+// status is the model's now, or as the history has it: a number is a revision,
+// anything else a time.
+func (o *statusOptions) status(ctx context.Context, s *session) (operator.Status, error) {
+	if o.at == "" {
+		return s.client.Status(ctx, s.model)
+	}
+	var at operator.Moment
+	var err error
+	if at.Revision, err = strconv.ParseUint(o.at, 10, 64); err != nil || at.Revision == 0 {
+		if at.Time, err = s.moment("--at", o.at); err != nil {
+			return operator.Status{}, err
+		}
+	}
+	past, err := s.client.StatusAt(ctx, s.model, at)
+	if err == nil {
+		s.note("as recorded at %s", clock(past.Recorded))
+	}
+	return past.Status, err
 }
 
 func (o *statusOptions) show(s *session, status operator.Status, only []model.ApplicationName) error {
