@@ -34,8 +34,9 @@ check: setup ## formatting, vet, staticcheck, known vulnerabilities, architectur
 golden: ## rewrite the golden plans and the stories of the CLI, then look at git diff
 	@$(GO) test -short $$(grep -rlE 'sdktest\.|Bool\("update"' --include=*_test.go charms cmd | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
 
-sim: ## simulate bundles under N seeds: make sim N=10000
-	@$(GO) test ./bundles -run Simulate -seeds $(N)
+sim: ## simulate bundles and controllers under N seeds: make sim N=10000
+	@$(GO) test ./bundles -timeout 0 -run Simulate -seeds $(N)
+	@$(GO) test ./engine/consensus -timeout 0 -v -run Simulate -seeds $(N)
 
 fuzz: ## every fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)

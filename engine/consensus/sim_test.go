@@ -25,6 +25,9 @@ var (
 func TestSimulateControllers(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	if testing.Short() {
+		*seeds = min(*seeds, 20)
+	}
 	began := time.Now()
 	calls := 0
 	for seed := *fromSeed; seed < *fromSeed+uint64(*seeds); seed++ {
