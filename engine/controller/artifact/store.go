@@ -28,11 +28,13 @@ const (
 	maxUnpacked = 1 << 30
 	maxFiles    = 10000
 	maxText     = 1 << 20 // of one file of metadata
+	maxKept     = 8 << 30 // of all archives together
 )
 
 // Store implements api.Catalog.
 type Store struct {
-	dir string
+	dir  string
+	room int64 // for all archives together
 
 	mu       sync.Mutex
 	byHash   map[string]api.Artifact
@@ -46,7 +48,7 @@ func Open(dir string, builtIn []api.Artifact) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open charms: %w", err)
 	}
-	s := &Store{dir: dir, byHash: map[string]api.Artifact{}, newest: map[model.CharmName]string{}, uploaded: map[string]time.Time{}}
+	s := &Store{dir: dir, room: maxKept, byHash: map[string]api.Artifact{}, newest: map[model.CharmName]string{}, uploaded: map[string]time.Time{}}
 	for _, a := range builtIn {
 		a.BuiltIn = true
 		s.add(a, time.Time{})
@@ -186,6 +188,9 @@ func (s *Store) keep(archive io.Reader, wanted operator.CharmArchive) (api.Artif
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return api.Artifact{}, fmt.Errorf("keep charm: %w", err)
 	}
+	if err := s.roomFor(n, hash); err != nil && wanted.Hash == "" {
+		return api.Artifact{}, err
+	}
 	// The time of upload says which of a name is the newest.
 	if err := errors.Join(os.Chtimes(f.Name(), wanted.Uploaded, wanted.Uploaded), os.Rename(f.Name(), s.path(hash))); err != nil {
 		return api.Artifact{}, fmt.Errorf("keep charm: %w", err)
@@ -194,6 +199,23 @@ func (s *Store) keep(archive io.Reader, wanted operator.CharmArchive) (api.Artif
 	defer s.mu.Unlock()
 	s.add(a, wanted.Uploaded)
 	return a, nil
+}
+
+// roomFor refuses an upload that would make the archives too many: who may
+// write one model must not fill the controller's disk.
+func (s *Store) roomFor(n int64, hash string) error {
+	if s.Has(hash) {
+		return nil
+	}
+	for _, a := range s.Archives() {
+		if info, err := os.Stat(s.path(a.Hash)); err == nil {
+			n += info.Size()
+		}
+	}
+	if n > s.room {
+		return fmt.Errorf("the uploaded charms take %d MiB, over %d: ask an administrator to make room: %w", n>>20, s.room>>20, model.ErrInvalid)
+	}
+	return nil
 }
 
 // read checks an archive and reads what the charm declares.
@@ -220,7 +242,7 @@ func check(files []*zip.File) error {
 		return fmt.Errorf("%d files, over %d: %w", len(files), maxFiles, model.ErrInvalid)
 	}
 	var total uint64
-	seen := map[string]bool{}
+	seen, plain := map[string]bool{}, map[string]bool{}
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name, "/")
 		switch {
@@ -231,9 +253,16 @@ func check(files []*zip.File) error {
 		case seen[name]:
 			return fmt.Errorf("file %q is there twice: %w", f.Name, model.ErrInvalid)
 		}
-		seen[name] = true
+		seen[name], plain[name] = true, f.Mode().IsRegular()
 		if total += f.UncompressedSize64; total > maxUnpacked {
 			return fmt.Errorf("more than %d MiB unpacked: %w", maxUnpacked>>20, model.ErrInvalid)
+		}
+	}
+	for name := range seen {
+		for up := path.Dir(name); up != "."; up = path.Dir(up) {
+			if plain[up] {
+				return fmt.Errorf("file %q is below the file %q: %w", name, up, model.ErrInvalid)
+			}
 		}
 	}
 	return nil
