@@ -128,16 +128,34 @@ func serveMember(setup string) error {
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(secured)), grpc.ForceServerCodec(rawCodec{}))
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "member", HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{{MethodName: "Put", Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-			var value []byte
-			if err := decode(&value); err != nil {
-				return nil, err
-			}
-			return put(ctx, n, value)
-		}}},
+		Methods: []grpc.MethodDesc{method("Put", n, put), method("Known", n, known)},
 	}, n)
 	g.Go(func() error { return server.Serve(clients) })
 	return g.Wait()
+}
+
+// method is one of a service that takes bytes and answers with bytes.
+func method(name string, n *Node, do func(context.Context, *Node, []byte) (any, error)) grpc.MethodDesc {
+	return grpc.MethodDesc{MethodName: name, Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		var request []byte
+		if err := decode(&request); err != nil {
+			return nil, err
+		}
+		return do(ctx, n, request)
+	}}
+}
+
+// known reads whether there is a value of a name.
+func known(ctx context.Context, n *Node, name []byte) (any, error) {
+	s, err := n.Read(ctx)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	answer := []byte("no")
+	if _, ok := s.Model(model.ModelName(name)); ok {
+		answer = []byte("yes")
+	}
+	return &answer, nil
 }
 
 // put commits a value under a name of its own.
