@@ -173,7 +173,7 @@ func (s *Service) userOf(st state.State, u state.User) operator.User {
 	}
 	for _, c := range u.Certificates {
 		if u.Speaks(c, now) {
-			out.Certificates = append(out.Certificates, operator.Certificate{Fingerprint: c, Until: u.Until[c]})
+			out.Certificates = append(out.Certificates, operator.Login{Fingerprint: c, Until: u.Until[c]})
 		}
 	}
 	for _, t := range st.TokensOf(u.Name) {

@@ -59,14 +59,14 @@ type User struct {
 	AddModels    bool                                  `json:"add_models,omitempty"`
 	Disabled     bool                                  `json:"disabled,omitempty"`
 	Access       map[model.ModelName]model.AccessLevel `json:"access,omitempty"`
-	Certificates []Certificate                         `json:"certificates,omitempty"` // that speak for the user now
+	Certificates []Login                               `json:"certificates,omitempty"` // that speak for the user now
 	Tokens       int                                   `json:"tokens,omitempty"`       // of the user, for pipelines
 	Registering  time.Time                             `json:"registering,omitzero"`   // until when a registration waits to be redeemed
 }
 
-// Certificate is a certificate that speaks for a user. There is no more of it
+// Login is a certificate that speaks for a user. There is no more of it
 // in the controller than that.
-type Certificate struct {
+type Login struct {
 	Fingerprint string    `json:"fingerprint"`    // SHA-256, hex
 	Until       time.Time `json:"until,omitzero"` // when it ends, where that is before its own time
 }
