@@ -1,0 +1,54 @@
+package roles
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+func TestAControllerWhoseStateIsGoneIsNotBegunAnew(t *testing.T) {
+	p := Places{State: t.TempDir()}
+	if err := p.lost(Install{}); err != nil {
+		t.Errorf("a first start: %v", err)
+	}
+	if err := p.lost(Install{Controller: "c1"}); !errors.Is(err, model.ErrUnavailable) {
+		t.Errorf("where one was: %v", err)
+	}
+	if err := os.MkdirAll(p.controller(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(p.controller(), "id"), []byte("c1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.lost(Install{Controller: "c1"}); err != nil {
+		t.Errorf("where one is: %v", err)
+	}
+}
+
+func TestAnAgentReadsWhereItsControllersWent(t *testing.T) {
+	at := place{root: t.TempDir(), run: t.TempDir()}
+	if to, err := at.reattached(); err != nil || len(to.Addresses) > 0 {
+		t.Errorf("where nobody said so: %+v, %v", to, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(at.reattachFile()), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for rule, to := range map[string]reattached{
+		"no address": {}, "an address without a port": {Addresses: []string{"10.0.0.1"}}, "an epoch that is none": {Addresses: []string{"10.0.0.1:1"}, Epoch: "x"},
+	} {
+		if err := at.reattach(to); !errors.Is(err, model.ErrInvalid) {
+			t.Errorf("%s: %v", rule, err)
+		}
+	}
+	want := reattached{Addresses: []string{"10.0.0.1:1", "10.0.0.2:1"}, Epoch: "5-a"}
+	if err := at.reattach(want); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := at.reattached(); err != nil || to.Epoch != want.Epoch || !slices.Equal(to.Addresses, want.Addresses) {
+		t.Errorf("read %+v, %v", to, err)
+	}
+}
