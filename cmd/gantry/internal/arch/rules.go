@@ -35,6 +35,8 @@ var mayImport = []importRule{
 	{"engine/backup", []string{"model", "engine/state", "engine/consensus", "engine/backup/archive"}},
 	{"engine/backup/archive", []string{"model"}},
 	{"engine/history", []string{"model", "model/effect", "model/operator"}},
+	{"engine/observe", []string{"model", "model/effect", "model/operator"}},
+	{"engine/observe/...", []string{"model", "model/effect", "model/operator", "engine/observe"}},
 	{"engine/api", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement", "engine/plan"}},
 	{"engine/wire", []string{"model", "model/effect", "model/operator", "engine/wire/internal/pb"}},
 	{"engine/wire/...", []string{"engine/wire/..."}},
@@ -55,8 +57,8 @@ var mayImport = []importRule{
 	{"bundles", []string{"model", "model/...", "agents/sim", "charms/..."}},
 
 	{"cmd/gantry/internal/arch", nil},
-	{"cmd/gantry/internal/cli", []string{"engine/client", "engine/backup/archive", "model", "model/...", "charms/sdk/..."}},
-	{"cmd/gantry/internal/roles", []string{"cmd/gantry/internal/...", "engine/api", "engine/backup", "engine/backup/archive", "engine/plan", "engine/controller", "engine/controller/...", "engine/client", "engine/wire", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
+	{"cmd/gantry/internal/cli", []string{"engine/client", "engine/backup/archive", "engine/observe", "engine/observe/...", "model", "model/...", "charms/sdk/..."}},
+	{"cmd/gantry/internal/roles", []string{"engine/history", "cmd/gantry/internal/...", "engine/api", "engine/backup", "engine/backup/archive", "engine/observe", "engine/observe/...", "engine/plan", "engine/controller", "engine/controller/...", "engine/client", "engine/wire", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 	{"cmd/gantry/...", []string{"cmd/gantry/internal/...", "engine/controller", "engine/client", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 	{"cmd/gantry", []string{"cmd/gantry/internal/...", "engine/controller", "engine/client", "engine/provider/...", "engine/provider", "agents/...", "charms/...", "model", "model/..."}},
 }
@@ -91,7 +93,7 @@ var soleImporter = map[string]string{
 // pure packages are functions: no goroutine, clock, randomness or I/O.
 var pure = []string{
 	"model", "model/charm", "model/bundle", "model/effect", "model/operator",
-	"engine/state", "engine/solver", "engine/placement", "engine/plan",
+	"engine/state", "engine/solver", "engine/placement", "engine/plan", "engine/observe",
 	"agents/unit", "agents/sim", "charms/sdk", "charms/interfaces",
 	"charms/postgresql", "charms/pgbouncer", "charms/telemetry", "charms/beacon",
 }
