@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -33,6 +34,8 @@ type disk struct {
 	snapshots raft.SnapshotStore
 	shut      func() error
 	noted     func(index uint64, c raft.Configuration) // of snapshots that are opened
+
+	writing atomic.Pointer[time.Time] // when the write of the log that has not ended began
 
 	armed  atomic.Bool // set once raft runs: before, errors are returned
 	once   sync.Once
@@ -99,12 +102,36 @@ func (d *disk) checked(doing string, err error) error {
 	if err == nil || !d.armed.Load() {
 		return err
 	}
+	d.fail(doing, err)
+	runtime.Goexit()
+	return nil
+}
+
+func (d *disk) fail(doing string, err error) {
 	d.once.Do(func() {
 		d.err = fmt.Errorf("the disk failed to %s: this controller stops; see to the disk and start it again: %w: %w", doing, err, model.ErrUnavailable)
 		close(d.failed)
 	})
-	runtime.Goexit()
-	return nil
+}
+
+// errStalled is of a disk that does not answer. A leader on it would be heard
+// by the others and commit nothing.
+var errStalled = errors.New("it did not end in time")
+
+// stalled notices a write that does not end. It counts looks, so that a process
+// that was paused in the middle of a write does not take it for a slow one.
+func (d *disk) stalled() func() bool {
+	var last *time.Time
+	looks := 0
+	return func() bool {
+		now := d.writing.Load()
+		if now == nil || now != last {
+			last, looks = now, 0
+			return false
+		}
+		looks++
+		return looks >= stallLooks
+	}
 }
 
 // FirstIndex implements raft.LogStore.
@@ -129,7 +156,12 @@ func (d *disk) StoreLog(log *raft.Log) error { return d.StoreLogs([]*raft.Log{lo
 // StoreLogs implements raft.LogStore.
 func (d *disk) StoreLogs(logs []*raft.Log) error {
 	d.ready()
-	return d.checked("write the log", d.logs.StoreLogs(logs))
+	began := time.Now()
+	d.writing.Store(&began)
+	err := d.logs.StoreLogs(logs)
+	d.writing.Store(nil)
+	d.ready()
+	return d.checked("write the log", err)
 }
 
 // DeleteRange implements raft.LogStore.

@@ -115,6 +115,29 @@ func faultAt(t *testing.T, v verdict, at, writes int) (reached bool) {
 	return reached
 }
 
+func TestALeaderWhoseDiskDoesNotAnswerGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newSimDisk(1)
+		var log func() error
+		ended := onDisk(t, d, func(n *Node) {
+			log = n.disk.close
+			d.latency = time.Minute
+			began := time.Now()
+			_, err := n.Propose(t.Context(), addModel("", "a"))
+			if took := time.Since(began); !errors.Is(err, model.ErrUnavailable) || took > 15*time.Second {
+				t.Errorf("after %v the proposer was told %v", took, err)
+			}
+		})
+		if !errors.Is(ended, errStalled) {
+			t.Errorf("it ended with %v", ended)
+		}
+		time.Sleep(2 * time.Minute) // the write ends after all
+		if err := log(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestAnOldAnswerConfirmsNothing is a leader that was paused: it finds an
 // answer to what it asked before, which says nothing of now.
 func TestAnOldAnswerConfirmsNothing(t *testing.T) {

@@ -137,17 +137,17 @@ func (n *Node) AddMember(ctx context.Context, m Member) error {
 			if now.Address == at {
 				return nil
 			}
-			return membersError(n.raft.AddVoter(id, at, 0, 0).Error())
+			return membersError(n.settle(n.raft.AddVoter(id, at, 0, 0)))
 		}
 		if !known || now.Address != at {
-			if err := n.raft.AddNonvoter(id, at, 0, 0).Error(); err != nil {
+			if err := n.settle(n.raft.AddNonvoter(id, at, 0, 0)); err != nil {
 				return membersError(err)
 			}
 		}
 		if err := n.caughtUp(ctx, held, id); err != nil {
 			return err
 		}
-		return membersError(n.raft.AddVoter(id, at, 0, 0).Error())
+		return membersError(n.settle(n.raft.AddVoter(id, at, 0, 0)))
 	})
 	if err != nil {
 		return fmt.Errorf("add controller %s at %s: %w", m.ID, m.Address, err)
@@ -199,7 +199,7 @@ func (n *Node) remove(ctx context.Context, id string, force bool) error {
 			}
 			return fmt.Errorf("it led and has handed leadership on: %w", errNotLeader)
 		}
-		return membersError(n.raft.RemoveServer(raft.ServerID(id), 0, 0).Error())
+		return membersError(n.settle(n.raft.RemoveServer(raft.ServerID(id), 0, 0)))
 	})
 	if err != nil {
 		return fmt.Errorf("remove controller %s: %w", id, err)
@@ -276,7 +276,7 @@ func (n *Node) moved() {
 	if !ok || !n.only() || string(self.Address) == n.config.Address {
 		return
 	}
-	if err := n.raft.AddVoter(self.ID, raft.ServerAddress(n.config.Address), 0, 0).Error(); err != nil && n.config.Log != nil {
+	if err := n.settle(n.raft.AddVoter(self.ID, raft.ServerAddress(n.config.Address), 0, 0)); err != nil && n.config.Log != nil {
 		n.config.Log.Warn("the address of this controller was not committed", "address", n.config.Address, "err", err)
 	}
 }

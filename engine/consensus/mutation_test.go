@@ -23,7 +23,7 @@ var mutations = []struct {
 	},
 	{
 		"a failed write of the log is passed over", "disk.go",
-		`return d.checked("write the log", d.logs.StoreLogs(logs))`, "_ = d.logs.StoreLogs(logs)\n	return nil",
+		`return d.checked("write the log", err)`, "_ = err\n	return nil",
 	},
 	{
 		"a vote is not kept", "disk.go",
@@ -35,7 +35,7 @@ var mutations = []struct {
 	},
 	{
 		"a new leader answers before it has applied what was committed", "node.go",
-		"n.raft.Barrier(0).Error()", "error(nil)",
+		"n.settle(n.raft.Barrier(0))", "error(nil)",
 	},
 	{
 		"a member gets a vote before it has caught up", "members.go",

@@ -175,17 +175,26 @@ func (n *Node) Run(ctx context.Context, lead func(ctx context.Context) error) er
 	return errors.Join(err, watch.Wait(), n.close())
 }
 
-// attend ends everything once the disk failed. Raft then answers those who
-// wait for it.
+// attend ends everything once the disk failed or does not answer. Raft then
+// answers those who wait for it.
 func (n *Node) attend(over <-chan struct{}, cancel func()) error {
-	select {
-	case <-over:
-		return nil
-	case <-n.disk.failed:
-		n.retire()
-		n.shutdown()
-		cancel()
-		return n.disk.fault()
+	look := time.NewTicker(stallLook)
+	defer look.Stop()
+	stalled := n.disk.stalled()
+	for {
+		select {
+		case <-over:
+			return nil
+		case <-look.C:
+			if stalled() {
+				n.disk.fail("write the log", errStalled)
+			}
+		case <-n.disk.failed:
+			n.retire()
+			n.shutdown()
+			cancel()
+			return n.disk.fault()
+		}
 	}
 }
 
@@ -205,7 +214,11 @@ func (n *Node) close() error {
 	n.retire()
 	// The line is closed first, so that what waits for an answer of a member ends.
 	stopping := n.shutdown()
-	errs := []error{n.line.Close(), stopping.Error(), n.disk.close()}
+	errs := []error{n.line.Close()}
+	if errors.Is(n.disk.fault(), errStalled) {
+		return errors.Join(errs...) // the rest waits for the disk: the end of the process does it
+	}
+	errs = append(errs, stopping.Error(), n.disk.close())
 	if n.lock != nil {
 		errs = append(errs, n.lock.Close())
 	}
@@ -239,7 +252,7 @@ func (n *Node) follow(ctx context.Context, lead func(context.Context) error) err
 // reign is one time of leadership.
 func (n *Node) reign(ctx context.Context, lead func(context.Context) error) error {
 	number := n.raft.CurrentTerm()
-	if err := n.raft.Barrier(0).Error(); err != nil || n.raft.CurrentTerm() != number {
+	if err := n.settle(n.raft.Barrier(0)); err != nil || n.raft.CurrentTerm() != number {
 		// Lost again already: a later turn tells when it is won.
 		return nil
 	}

@@ -95,7 +95,7 @@ func (n *Node) commitBatch(batch []*proposal) {
 		entry = append(entry, p.entry...)
 	}
 	future := n.raft.Apply(entry, 0)
-	if err := future.Error(); err != nil {
+	if err := n.settle(future); err != nil {
 		err = commitError(err)
 		for _, p := range batch {
 			p.done <- answer{err: err}

@@ -12,9 +12,12 @@ const (
 	// silence is how long a member hears nothing of the leader before it asks
 	// the others whether to elect anew; they refuse while they hear it. A leader
 	// that is not heard by a majority for as long stops leading.
-	silence = 400 * time.Millisecond
+	silence = 300 * time.Millisecond
 	// answerTimeout is how long another member may take for an answer.
 	answerTimeout = 5 * time.Second
+
+	// a write of the log that is seen this often, at this interval, has stalled.
+	stallLook, stallLooks = time.Second, 10
 
 	retainedSnapshots = 2
 	snapshotThreshold = 4096 // entries since the last snapshot
