@@ -16,8 +16,9 @@ help: ## list the targets
 setup: ## install what building, testing and the demo need (Debian 12)
 	@.ci/setup
 
-build: setup ## build bin/gantry
+build: setup ## build bin/gantry, and where libdqlite is there bin/gantry-dqlite
 	@$(GO) build -trimpath -o bin/gantry ./cmd/gantry
+	@.ci/dqlite build -trimpath -o bin/gantry-dqlite ./cmd/gantry
 
 demo: build ## apply bundles/telemetry.yaml, kill the primary's machine, audit
 	@bundles/demo

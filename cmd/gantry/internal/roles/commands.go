@@ -32,7 +32,7 @@ func Commands() (commands []*cobra.Command, places func() Places) {
 		return at
 	}
 	commands = []*cobra.Command{
-		up(places), down(places), restore(places), superviseRole(places), controllerRole(places), hostAgent(places), machineAgent(), charmExec(), fault(places),
+		up(places), down(places), restore(places), superviseRole(places), controllerRole(places), backend(), hostAgent(places), machineAgent(), charmExec(), fault(places),
 	}
 	for _, c := range commands {
 		c.Flags().StringVar(&dir, stateDirFlag, "", "directory of the install (default: the system's, or the user's own; GANTRY_STATE_DIR)")

@@ -27,6 +27,9 @@ func controllerRole(places func() Places) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "controller", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := become(cmd.Context()); err != nil {
+				return err
+			}
 			return untilSignal(cmd.Context(), func(ctx context.Context) error {
 				if m.dir != "" {
 					return m.run(ctx)
@@ -54,14 +57,19 @@ func runController(ctx context.Context, p Places) error {
 	if err := p.lost(install); err != nil {
 		return err
 	}
-	reached := []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(install.Port))}
-	if install.Advertise != "" {
-		reached = append([]string{install.Advertise}, reached...)
-	}
 	return control(ctx, filepath.Join(p.Run, "charms"), controller.Config{
-		Dir: p.controller(), Listen: listenAddress(install), Advertise: reached,
+		Dir: p.controller(), Listen: listenAddress(install), Advertise: advertised(install),
 		Provider: install.Provider,
 	})
+}
+
+// advertised are the controller's addresses for operators and other hosts.
+func advertised(i Install) []string {
+	own := net.JoinHostPort("127.0.0.1", strconv.Itoa(i.Port))
+	if i.Advertise == "" || i.Advertise == own {
+		return []string{own}
+	}
+	return []string{i.Advertise, own}
 }
 
 // control runs a controller with the charms of this binary, whose processes

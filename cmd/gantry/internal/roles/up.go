@@ -77,6 +77,7 @@ func (o upOptions) run(ctx context.Context) error {
 	if err := p.lost(install); err != nil {
 		return err
 	}
+	fmt.Fprintf(o.out, "up: %s\n", keeps(ctx))
 	if err := startSupervisor(ctx, p); err != nil {
 		return err
 	}
