@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sync"
 
 	"github.com/gantry-orchestrator/gantry/charms/host"
 	"github.com/gantry-orchestrator/gantry/engine/client"
@@ -21,15 +22,20 @@ import (
 )
 
 // charmHost runs charms on a machine: built-in ones from this binary, others
-// from their artifact, which is fetched once and verified by its hash.
+// from their artifact, which is fetched once and runs only where a controller
+// of this machine's authority has signed it.
 type charmHost struct {
 	*host.Host
-	controller *client.Agent
+	controller artifacts
+	identity   string // file of the machine's own context
 	dir        string // of the artifacts
+
+	mu      sync.Mutex
+	trusted map[string]bool // by revision
 }
 
 func openCharms(at place, controller *client.Agent, log *slog.Logger) (*charmHost, error) {
-	c := &charmHost{controller: controller, dir: filepath.Join(at.dirs().State, "charms")}
+	c := &charmHost{controller: controller, identity: at.identityFile(), dir: filepath.Join(at.dirs().State, "charms"), trusted: map[string]bool{}}
 	var err error
 	c.Host, err = host.New(host.Config{Resolve: c.resolve, Dir: filepath.Join(at.run, "charms"), Log: log})
 	return c, err
@@ -79,12 +85,26 @@ func (c *charmHost) RunAction(ctx context.Context, charm effect.Charm, user stri
 	return c.Host.RunAction(ctx, charm, user, action)
 }
 
-// fetch brings an artifact that this machine does not have. It appears whole
-// or not at all.
+// fetch brings an artifact that this machine does not have, or that is not what
+// was signed. It appears whole or not at all.
 func (c *charmHost) fetch(ctx context.Context, charm effect.Charm) error {
-	if _, err := os.Stat(c.artifact(charm)); err == nil || builtIn(charm) {
+	if builtIn(charm) {
 		return nil
 	}
+	distrust := c.trust(charm)
+	if distrust == nil {
+		return nil
+	}
+	if err := c.bring(ctx, charm); err != nil {
+		if _, have := os.Stat(c.artifact(charm)); have == nil {
+			return errors.Join(distrust, err)
+		}
+		return err
+	}
+	return c.trust(charm)
+}
+
+func (c *charmHost) bring(ctx context.Context, charm effect.Charm) error {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return fmt.Errorf("fetch charm %s: %w", charm.Name, err)
 	}
@@ -101,10 +121,7 @@ func (c *charmHost) fetch(ctx context.Context, charm effect.Charm) error {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != charm.Revision {
 		return fmt.Errorf("fetch charm %s: its hash is %s, not %s: %w", charm.Name, got, charm.Revision, model.ErrInvalid)
 	}
-	if err := unpack(archive.Name(), archive.Name()+".d", c.artifact(charm)); err != nil {
-		return fmt.Errorf("unpack charm %s: %w", charm.Name, err)
-	}
-	return nil
+	return c.keep(ctx, charm, archive.Name())
 }
 
 // unpack writes an archive's files below a temporary directory, which then
