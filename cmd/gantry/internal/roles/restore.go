@@ -16,6 +16,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/backup"
 	"github.com/gantry-orchestrator/gantry/engine/backup/archive"
+	"github.com/gantry-orchestrator/gantry/engine/client"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -85,12 +86,29 @@ func (o restoreOptions) run(ctx context.Context, file string) error {
 	if err := p.saveInstall(install); err != nil {
 		return err
 	}
+	if err := p.readdressAdmin(install); err != nil {
+		return err
+	}
 	m := r.Manifest
 	fmt.Fprintf(o.out, "restore: %s models of revision %d, index %d, backed up %s, in %.1f s\n",
 		count(len(m.Models)), m.Revision, m.Index, m.Time.Format(time.RFC3339), time.Since(began).Seconds())
 	fmt.Fprintf(o.out, "restore: epoch %v; a controller of an earlier one is obeyed by nobody who hears of it, stop it for good\n", r.Epoch)
 	fmt.Fprintf(o.out, "restore: run gantry up to start it on port %d; machines of other hosts: gantry agent reattach\n", install.Port)
 	return nil
+}
+
+// readdressAdmin has the first operator's context, which comes out of the
+// backup with the lost controller's addresses, lead to the restored one alone.
+func (p Places) readdressAdmin(i Install) error {
+	c, err := client.Load(p.AdminContext())
+	if errors.Is(err, model.ErrNotFound) {
+		return nil // the controller makes one
+	}
+	if err != nil {
+		return err
+	}
+	c.Addresses, c.Controllers, c.Epoch = advertised(i), nil, i.Epoch
+	return c.Save(p.AdminContext())
 }
 
 func count(n int) string {

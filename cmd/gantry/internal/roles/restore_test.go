@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gantry-orchestrator/gantry/engine/client"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -50,5 +51,24 @@ func TestAnAgentReadsWhereItsControllersWent(t *testing.T) {
 	}
 	if to, err := at.reattached(); err != nil || to.Epoch != want.Epoch || !slices.Equal(to.Addresses, want.Addresses) {
 		t.Errorf("read %+v, %v", to, err)
+	}
+}
+
+func TestTheOperatorOfARestoredControllerReachesItAndNotTheFormer(t *testing.T) {
+	p := Places{State: t.TempDir()}
+	install := Install{Port: 17999, Advertise: "10.0.0.9:17999", Epoch: "5-a"}
+	if err := p.readdressAdmin(install); err != nil {
+		t.Errorf("without a context in the backup: %v", err)
+	}
+	was := client.Context{Addresses: []string{"10.0.0.1:17170"}, Controllers: []string{"10.0.0.2:17170"}, Key: []byte("key")}
+	if err := was.Save(p.AdminContext()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.readdressAdmin(install); err != nil {
+		t.Fatal(err)
+	}
+	is, err := client.Load(p.AdminContext())
+	if err != nil || !slices.Equal(is.Addresses, []string{"10.0.0.9:17999", "127.0.0.1:17999"}) || len(is.Controllers) > 0 || is.Epoch != "5-a" || string(is.Key) != "key" {
+		t.Errorf("the context is %+v, %v", is, err)
 	}
 }
