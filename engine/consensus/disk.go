@@ -35,6 +35,7 @@ type disk struct {
 	shut      func() error
 	noted     func(index uint64, c raft.Configuration) // of snapshots that are opened
 
+	meter   Meter                     // may be nil
 	writing atomic.Pointer[time.Time] // when the write of the log that has not ended began
 
 	armed  atomic.Bool // set once raft runs: before, errors are returned
@@ -160,6 +161,9 @@ func (d *disk) StoreLogs(logs []*raft.Log) error {
 	d.writing.Store(&began)
 	err := d.logs.StoreLogs(logs)
 	d.writing.Store(nil)
+	if d.meter != nil {
+		d.meter.Stored(time.Since(began))
+	}
 	d.ready()
 	return d.checked("write the log", err)
 }

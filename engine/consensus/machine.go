@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -16,6 +17,7 @@ type machine struct {
 	current atomic.Pointer[state.State]
 	feed    *feed
 	members roster
+	meter   Meter // may be nil
 }
 
 func newMachine() *machine {
@@ -33,9 +35,12 @@ func (m *machine) Apply(log *raft.Log) any {
 	if err != nil {
 		panic(fmt.Sprintf("consensus: entry %d of the log: %v", log.Index, err))
 	}
-	before := m.current.Load()
+	before, began := m.current.Load(), time.Now()
 	next, outcomes := before.ApplyBatch(commands)
 	m.current.Store(&next)
+	if m.meter != nil {
+		m.meter.Applied(len(commands), time.Since(began))
+	}
 	m.feed.append(before.Index(), commands, outcomes)
 	return outcomes
 }

@@ -36,6 +36,8 @@ type Config struct {
 
 	Log *slog.Logger
 	Now func() time.Time // stamps commands
+
+	Meter Meter // may be nil
 }
 
 // Node is one member. Run drives it.
@@ -108,6 +110,7 @@ func newNode(c Config, p parts) (*Node, error) {
 		stopped: make(chan struct{}), changing: make(chan struct{}, 1),
 	}
 	p.disk.noted = p.machine.members.note
+	p.disk.meter, p.machine.meter = c.Meter, c.Meter
 	config := raftConfig(c.ID, raftLogger(c.Log), turns)
 	p.timing(config)
 	if err := n.begin(config, p.fsm); err != nil {

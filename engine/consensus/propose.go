@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -30,7 +31,10 @@ type answer struct {
 // them did once they are applied. The error is the log's: with it, nothing was
 // committed unless it says that the outcome is unknown, when a retry needs the
 // same keys. A refused command is an Outcome with an error, not an error.
-func (n *Node) Propose(ctx context.Context, commands ...state.Command) ([]state.Outcome, error) {
+func (n *Node) Propose(ctx context.Context, commands ...state.Command) (outcomes []state.Outcome, err error) {
+	if meter := n.config.Meter; meter != nil {
+		defer func(began time.Time) { meter.Committed(time.Since(began), err) }(time.Now())
+	}
 	for i := range commands {
 		commands[i].Version = state.FormatVersion
 		commands[i].Now = n.config.Now()

@@ -30,7 +30,7 @@ func (n nemesis) any() *simMember {
 func (n nemesis) strike() {
 	strikes := []func(){
 		n.crash, n.crashAtAccess, n.crashAtAccess, n.diskFault, n.diskFault, n.partition, n.partition, n.oneWay, n.weather,
-		n.slowDisk, n.skew, n.transfer, n.restart, n.grow, n.shrink,
+		n.lag, n.lag, n.slowDisk, n.skew, n.transfer, n.restart, n.grow, n.shrink,
 	}
 	strikes[n.rng.IntN(len(strikes))]()
 	time.Sleep(n.between(100, 1500))
@@ -133,6 +133,30 @@ func (n nemesis) oneWay() {
 	cut(true)
 	time.Sleep(n.between(300, 2500))
 	cut(false)
+}
+
+// lag has a leader hear late what others answer, and then be heard no more:
+// it goes on to take itself for the leader for as long as it can.
+func (n nemesis) lag() {
+	at, _ := n.leader()
+	if at == nil {
+		return
+	}
+	set := func(delay time.Duration, cut bool) {
+		for _, o := range n.members {
+			if o != at {
+				n.net.set(o.address, at.address, func(l *simLink) { l.delay = delay })
+				n.net.set(at.address, o.address, func(l *simLink) { l.cut = cut })
+			}
+		}
+	}
+	delay := n.between(120, 320)
+	n.logf("%s hears up to %v late, and is not heard any more", at.id, delay)
+	set(delay, false)
+	time.Sleep(n.between(200, 900))
+	set(delay, true)
+	time.Sleep(n.between(400, 1500))
+	set(2*time.Millisecond, false)
 }
 
 // weather has every link delay, lose, repeat and reorder.

@@ -57,6 +57,9 @@ func simulate(t *testing.T, seed uint64) (c *simCluster) {
 		for id := range 4 {
 			c.client(id, ends)
 		}
+		for id := range 3 {
+			c.reader(10+id, ends)
+		}
 		for unit := range 3 {
 			c.agent(unit, ends)
 		}

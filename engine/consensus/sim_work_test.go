@@ -14,7 +14,7 @@ import (
 
 var simApplication = state.ApplicationRef{Model: "m", Application: "pg"}
 
-const simRegisters = 3
+const simRegisters = 2
 
 func simUnit(n int) model.UnitName { return model.UnitName{Application: "pg", Number: n} }
 
@@ -50,6 +50,16 @@ func (c *simCluster) during(ends time.Time, number uint64, step func(rng *rand.R
 			time.Sleep(time.Duration(rng.IntN(150)+10) * time.Millisecond)
 		}
 	}()
+}
+
+// reader reads registers, often, from whoever takes itself for the leader.
+func (c *simCluster) reader(id int, ends time.Time) {
+	c.during(ends, uint64(id), func(rng *rand.Rand) {
+		for range 4 {
+			c.read(rng, id, fmt.Sprint("r", rng.IntN(simRegisters)))
+			time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
+		}
+	})
 }
 
 // client reads and writes registers, and tells the history.
