@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -167,6 +168,29 @@ func TestALogGoesOnAfterACrash(t *testing.T) {
 	fill(again, 2)
 	v, err := again.Verify(t.Context())
 	if err != nil || v.Fault != "" || v.Last != 5 || v.Records != 5 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+func TestADamagedEndStopsNobodyAndIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	l := opened(t, dir)
+	fill(l, 3)
+	if _, err := l.sync(); err != nil {
+		t.Fatal(err)
+	}
+	path := name(dir, 1)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[bytes.LastIndexByte(b[:len(b)-1], '\n')+1] = 0
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := opened(t, dir)
+	fill(again, 2)
+	if v, err := again.Verify(t.Context()); err != nil || !strings.Contains(v.Fault, "record 3 was altered") {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

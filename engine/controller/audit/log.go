@@ -81,7 +81,7 @@ func Open(c Config) (*Log, error) {
 	if n := len(s.lines); n > 0 {
 		r, err := parse(s.lines[n-1])
 		if err != nil {
-			return nil, fmt.Errorf("audit log %s: its last line: %w: %w", s.path, err, model.ErrInvalid)
+			return l.beside(s)
 		}
 		l.last, l.hash = r.Sequence, r.hash
 	}
@@ -94,6 +94,23 @@ func Open(c Config) (*Log, error) {
 	}
 	l.out, l.size = bufio.NewWriter(l.file), s.whole
 	return l, nil
+}
+
+// beside goes on in a segment of its own where the end of the last one was
+// altered: who damages the record must not stop the controller with it. Verify
+// names what was done.
+func (l *Log) beside(s segment) (*Log, error) {
+	for _, raw := range s.lines {
+		if r, err := parse(raw); err == nil {
+			l.last, l.hash = max(l.last, r.Sequence), r.hash
+		}
+	}
+	if at, ok := l.c.Anchored(); ok && at.Sequence > l.last {
+		l.last, l.hash = at.Sequence, at.Hash
+	}
+	l.last++ // the record whose line does not read
+	l.synced = l.last
+	return l, l.begin()
 }
 
 func seekEnd(f *os.File) error {
