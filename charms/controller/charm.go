@@ -26,7 +26,7 @@ const (
 	volume  effect.ID      = "volume/controller"
 	member  effect.ID      = "task/member"
 	role    effect.ProbeID = "role"
-	answers effect.ProbeID = "answers"
+	taking  effect.ProbeID = "takes-part"
 )
 
 // Reconcile implements sdk.Charm.
@@ -37,13 +37,13 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	// A newer gantry is another revision of the charm: the process is replaced.
 	build := b.File(effect.File{Path: path.Join(in.Host.Config, "build"), Content: sdk.Text(in.Spec.Charm.Revision, "\n")})
 	b.Probe(effect.Probe{ID: role, File: roleFile(in), Interval: time.Second})
-	b.Probe(effect.Probe{ID: answers, TCP: address, Interval: 2 * time.Second})
+	b.Probe(effect.Probe{ID: taking, File: roleFile(in) + ".member", Interval: 500 * time.Millisecond})
 	now, _ := sdk.Fact[string](in, role)
 	b.Service(effect.Service{
 		ID: service, Volume: volume, Uses: []effect.ID{build, volume}, RestartOn: []effect.ID{build},
 		Command: append(command(in), "--listen", address, "--role-file", roleFile(in)),
-		Health:  answers, StopTimeout: 20 * time.Second,
-		Turn: &effect.Turn{Name: "restart", Limit: 1, Rank: rank(now), Clear: answers},
+		Health:  taking, Window: 2 * time.Second, StopTimeout: 20 * time.Second,
+		Turn: &effect.Turn{Name: "restart", Limit: 1, Rank: rank(now), Clear: taking},
 	})
 	b.Task(effect.Task{
 		ID: member, Key: in.Spec.Unit.String(), After: []effect.ID{service}, Idempotent: true, Timeout: 3 * time.Minute,

@@ -13,7 +13,7 @@ import (
 var builtin = sdk.Builtin{Name: "controller", Files: controller.Files, Charm: controller.Charm{}}
 
 func two() sdktest.Scenario {
-	return sdktest.Scenario{Units: 2, Changes: []map[string]any{{"port": int64(17171)}}, Faults: 1}
+	return sdktest.Scenario{Units: 2, Changes: []map[string]any{{"port": int64(17171)}}}
 }
 
 func TestControllerKeepsWhatEveryCharmMust(t *testing.T) { sdktest.Check(t, builtin, two()) }

@@ -43,8 +43,8 @@ func (Charm) Step(w sdk.World, e sdk.Event) (sdk.World, sdk.Outcome) {
 func (Charm) Answer(w sdk.World, unit model.UnitName, probe effect.Probe) (string, bool) {
 	c := w.(council)
 	switch probe.ID {
-	case answers:
-		return fmt.Sprint(c.up[unit]), true
+	case taking:
+		return fmt.Sprint(c.up[unit] && c.votes[unit]), true
 	case role:
 		switch {
 		case !c.up[unit]:

@@ -110,7 +110,9 @@ func (s *Service) admits(st state.State, who Identity, access Access, m model.Mo
 		}
 		return nil
 	case Peer:
-		if row, ok := st.Controller(who.Name); who.Kind != PeerCaller || !ok || !row.Left.IsZero() {
+		row, ok := st.Controller(who.Name)
+		unheard := len(st.Controllers()) == 0 // this controller has started and heard of nothing yet
+		if who.Kind != PeerCaller || !ok && !unheard || !row.Left.IsZero() {
 			return denied("this request is for a controller")
 		}
 		return nil

@@ -21,6 +21,9 @@ type Cluster interface {
 	// Remove takes a member out of the log's; by force also where the rest
 	// is no majority for now. It returns once that is so.
 	Remove(ctx context.Context, id string, force bool) error
+	// Greet notes where a member says that it is, committed or not: without
+	// that, those who moved while nobody led could not be found to elect anyone.
+	Greet(id, address string)
 	// Keys are what a new member needs, but for who the members are.
 	Keys() (operator.ControllerKeys, error)
 }
@@ -180,7 +183,8 @@ func (s *Service) Leave(ctx context.Context, id string) error {
 	return s.dismiss(ctx, who, id, false)
 }
 
-// Announce says what a member has become.
+// Announce says where a member is and what it has become. Any controller takes
+// note; it is committed by who leads.
 func (s *Service) Announce(ctx context.Context, self operator.ControllerSelf) error {
 	who, err := caller(ctx, Peer, "")
 	if err != nil {
@@ -189,15 +193,15 @@ func (s *Service) Announce(ctx context.Context, self operator.ControllerSelf) er
 	if who.Name != self.ID {
 		return fmt.Errorf("controller %s speaks of %s: %w", who.Name, self.ID, model.ErrDenied)
 	}
-	c, err := member(s.log.State(), self.ID)
-	if err != nil {
-		return err
-	}
+	c, known := s.log.State().Controller(self.ID)
 	address := c.Address
-	if !c.Unit.IsZero() { // the other one is told by those who reach it where it is
+	if !c.Unit.IsZero() || !known { // the other one is told by those who reach it where it is
 		address = self.Address
+		if !isLoopback(address) {
+			s.c.Cluster.Greet(self.ID, address)
+		}
 	}
-	_, err = s.said(ctx, who, state.SetController{ID: c.ID, Address: address, Unit: c.Unit, Version: self.Version, Level: self.Level})
+	_, err = s.said(ctx, who, state.SetController{ID: self.ID, Address: address, Unit: c.Unit, Version: self.Version, Level: self.Level})
 	return err
 }
 

@@ -96,7 +96,8 @@ func (r *route) elsewhere(ctx context.Context, address, method string, args any,
 	var header, trailer metadata.MD
 	err = conn.Invoke(ctx, method, args, like.ProtoReflect().New().Interface(), grpc.Header(&header), grpc.Trailer(&trailer))
 	if err == nil { // it leads itself: sent again, the request finds it
-		return verdict{undone: true, leader: other}
+		r.prefer(other)
+		return verdict{err: status.Error(codes.Unavailable, "controller "+other+" leads"), undone: true, leader: other}
 	}
 	return r.judge(other, header, trailer, err)
 }

@@ -74,6 +74,13 @@ func (r *route) Stale() string {
 	return r.stale
 }
 
+// prefer has who leads be tried first.
+func (r *route) prefer(address string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.preferred = address
+}
+
 // candidates are the controllers in the order in which they are tried: not
 // those that a request has tried in vain, and who led last first.
 func (r *route) candidates(vain map[string]bool) []string {

@@ -25,10 +25,11 @@ const (
 // cluster keeps the log's members as the state has them. It implements
 // api.Cluster.
 type cluster struct {
-	node *consensus.Node
-	self operator.ControllerSelf
-	keys func() (operator.ControllerKeys, error)
-	log  *slog.Logger
+	node  *consensus.Node
+	greet func(id, address string)
+	self  operator.ControllerSelf
+	keys  func() (operator.ControllerKeys, error)
+	log   *slog.Logger
 
 	mu      sync.Mutex
 	leaving map[string]bool // they are not to be added again
@@ -54,6 +55,9 @@ func (c *cluster) Roster() map[string]api.Seat {
 
 // Transfer implements api.Cluster.
 func (c *cluster) Transfer(ctx context.Context, id string) error { return c.node.Transfer(ctx, id) }
+
+// Greet implements api.Cluster.
+func (c *cluster) Greet(id, address string) { c.greet(id, address) }
 
 // Keys implements api.Cluster.
 func (c *cluster) Keys() (operator.ControllerKeys, error) { return c.keys() }

@@ -29,8 +29,14 @@ type Config struct {
 	// One without founds a control plane of its own at its first start.
 	Machine Machine
 	// RoleFile is kept as what this controller is among the others: leader,
-	// follower, catching up, alone (nobody leads) or removed. Empty means no file.
+	// follower, catching up, alone (nobody leads) or removed, and one beside it
+	// whose name ends in .member as whether it takes part: true or false. Empty
+	// means no files.
 	RoleFile string
+
+	// Health is host:port of this host alone where the controller says whether it
+	// is live and ready, and nothing else. Empty means nowhere.
+	Health string
 
 	// Ready is called once, when the controller leads and serves.
 	Ready func(Ready)

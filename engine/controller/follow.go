@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/client"
@@ -16,14 +15,9 @@ import (
 // followLook is how often a controller looks at itself.
 const followLook = 200 * time.Millisecond
 
-// follow keeps the roster as the state has it, cuts off who was removed, tells
-// the others what this controller has become, and keeps its role in a file.
+// follow keeps the roster as the state has it, cuts off who was removed, and
+// keeps this controller's role in files.
 func (r *root) follow(ctx context.Context) error {
-	if r.RoleFile != "" {
-		if err := os.Remove(r.RoleFile); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("controller: %w", err)
-		}
-	}
 	tick := time.NewTicker(followLook)
 	defer tick.Stop()
 	var said string
@@ -36,19 +30,29 @@ func (r *root) follow(ctx context.Context) error {
 		if changed {
 			r.port.Review()
 		}
-		if role := r.role(st); role != said && r.RoleFile != "" {
-			if err := pki.WriteFile(r.RoleFile, []byte(role)); err != nil {
+		if role := r.role(st); role != said {
+			if err := r.say(role); err != nil {
 				return err
 			}
 			said = role
 		}
-		r.tell(ctx, st)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
+			return r.say("stopped")
 		}
 	}
+}
+
+// say keeps the role in the files that say it.
+func (r *root) say(role string) error {
+	if r.RoleFile == "" {
+		return nil
+	}
+	takesPart := role == "leader" || role == "follower"
+	return errors.Join(
+		pki.WriteFile(r.RoleFile, []byte(role)),
+		pki.WriteFile(r.RoleFile+".member", fmt.Append(nil, takesPart)))
 }
 
 // role is what this controller is among the others.
@@ -71,20 +75,37 @@ func (r *root) role(st state.State) string {
 	return "catching up"
 }
 
-// tell announces a version or an address that the state does not have yet, by way of who
-// leads. A leader says it as it begins to lead.
-func (r *root) tell(ctx context.Context, st state.State) {
-	row, known := st.Controller(r.id)
-	leader, led := r.node.Leader()
-	moved := !row.Unit.IsZero() && row.Address != r.addresses[0]
-	if !known || !led || leader.ID == r.id || row.Version == r.Version && row.Level == state.KnownLevel && !moved {
-		return
+// tell announces where this controller is and what it has become to every
+// other, until it is committed: those who are to find it may know neither. A
+// leader says it as it begins to lead.
+func (r *root) tell(ctx context.Context) error {
+	for ctx.Err() == nil && !r.node.Leading() {
+		others := r.roster.others(r.id)
+		committed := len(others) == 0
+		for _, address := range others {
+			committed = r.announced(ctx, address) || committed
+		}
+		if committed {
+			return nil
+		}
+		select {
+		case <-time.After(joinAgain):
+		case <-ctx.Done():
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+	return nil
+}
+
+// announced reports whether an announcement to a controller is committed, or
+// never will be.
+func (r *root) announced(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, joinAgain)
 	defer cancel()
-	peers := client.DialPeers(r.pair, r.roster.address(leader.ID))
+	peers := client.DialPeers(r.pair, address)
 	defer peers.Close()
-	if err := peers.Announce(ctx, r.self()); err != nil && !errors.Is(err, model.ErrUnavailable) {
-		r.Log.Warn("the others do not take what this controller has become", "error", err)
+	err := peers.Announce(ctx, r.self())
+	if errors.Is(err, model.ErrDenied) {
+		r.Log.Warn("another does not take what this controller has become", "controller", address, "error", err)
 	}
+	return err == nil || errors.Is(err, model.ErrDenied)
 }

@@ -27,11 +27,12 @@ type roster struct {
 	file string
 
 	mu    sync.Mutex
-	known map[string]string // address by ID
+	known map[string]string // address by ID, as committed
+	said  map[string]string // by those who moved, and not committed yet
 }
 
 func openRoster(dir string) (*roster, error) {
-	r := &roster{file: filepath.Join(dir, "controllers.json"), known: map[string]string{}}
+	r := &roster{file: filepath.Join(dir, "controllers.json"), known: map[string]string{}, said: map[string]string{}}
 	b, err := os.ReadFile(r.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -68,9 +69,19 @@ func (r *roster) follow(st state.State) (changed bool, err error) {
 	return r.set(known)
 }
 
+// greet notes where a member says that it is, until that is committed.
+func (r *roster) greet(id, address string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known[id] != address {
+		r.said[id] = address
+	}
+}
+
 func (r *roster) set(known map[string]string) (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	maps.DeleteFunc(r.said, func(id, address string) bool { return known[id] == address || known[id] == "" })
 	if maps.Equal(known, r.known) {
 		return false, nil
 	}
@@ -86,6 +97,13 @@ func (r *roster) set(known map[string]string) (changed bool, err error) {
 func (r *roster) address(id string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.at(id)
+}
+
+func (r *roster) at(id string) string {
+	if address, ok := r.said[id]; ok {
+		return address
+	}
 	return r.known[id]
 }
 
@@ -93,8 +111,12 @@ func (r *roster) address(id string) string {
 func (r *roster) others(self string) map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	others := maps.Clone(r.known)
-	delete(others, self)
+	others := map[string]string{}
+	for id := range r.known {
+		if id != self {
+			others[id] = r.at(id)
+		}
+	}
 	return others
 }
 
@@ -104,7 +126,7 @@ func (r *roster) addresses() []string {
 	defer r.mu.Unlock()
 	var all []string
 	for _, id := range slices.Sorted(maps.Keys(r.known)) {
-		if a := r.known[id]; a != "" {
+		if a := r.at(id); a != "" {
 			all = append(all, a)
 		}
 	}

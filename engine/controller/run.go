@@ -20,10 +20,12 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/controller/artifact"
 	"github.com/gantry-orchestrator/gantry/engine/controller/audit"
 	"github.com/gantry-orchestrator/gantry/engine/controller/live"
+	"github.com/gantry-orchestrator/gantry/engine/controller/physician"
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
 	"github.com/gantry-orchestrator/gantry/engine/controller/port"
 	"github.com/gantry-orchestrator/gantry/engine/controller/recorder"
 	"github.com/gantry-orchestrator/gantry/engine/history"
+	"github.com/gantry-orchestrator/gantry/engine/observe/metrics"
 	"github.com/gantry-orchestrator/gantry/engine/server"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
@@ -74,8 +76,13 @@ type root struct {
 	sessions  *sessions
 	history   *history.History
 	recorder  *recorder.Recorder
+	metrics   *metrics.Metrics
+	physician *physician.Physician
+	others    *others
+	away      turnedAway
 	server    *grpc.Server
 	requests  net.Listener
+	browsers  net.Listener // of pages
 	addresses []string
 	stop      func()
 }
@@ -154,17 +161,20 @@ func (r *root) member(listener net.Listener) error {
 	if err != nil {
 		return err
 	}
+	// The first that both sides know is spoken: who knows both is a browser.
+	r.browsers = r.port.Listener(port.Pages)
 	r.requests = r.port.Listener(port.Requests)
+	r.metrics = metrics.New(r.reading)
 	r.node, err = consensus.Open(consensus.Config{
 		ID: r.id, Dir: filepath.Join(r.Dir, "raft"), Log: r.Log, Join: r.Machine != nil,
 		Address: r.id, Listener: r.port.Listener(port.Consensus),
-		Dial: r.dialer(port.Consensus),
+		Dial: r.dialer(port.Consensus), Meter: r.metrics,
 	})
 	if err != nil {
 		return err
 	}
 	close(r.opened)
-	r.cluster = &cluster{node: r.node, self: r.self(), keys: r.keys, log: r.Log, leaving: map[string]bool{}}
+	r.cluster = &cluster{node: r.node, greet: r.roster.greet, self: r.self(), keys: r.keys, log: r.Log, leaving: map[string]bool{}}
 	r.standing = newStanding(r.node, r.id, r.roster, r.port)
 	return nil
 }
@@ -175,7 +185,7 @@ func (r *root) dialer(p port.Protocol) func(ctx context.Context, id string) (net
 	return func(ctx context.Context, id string) (net.Conn, error) {
 		<-r.opened
 		address := r.roster.address(id)
-		if row, ok := r.node.State().Controller(id); ok { // it may be news
+		if row, ok := r.node.State().Controller(id); ok && address == "" { // it is news
 			address = row.Address
 		}
 		if address == "" {
@@ -205,6 +215,7 @@ func (r *root) serve() error {
 	}
 	r.vault = &vault{node: r.node, dir: r.Dir, id: r.id, version: r.Version, log: r.Log}
 	r.remember()
+	r.attend()
 	service := api.New(api.Config{
 		History: r.history, HistoryViews: r.history,
 		Audit: r.audit,
@@ -214,22 +225,23 @@ func (r *root) serve() error {
 		Shutdown:  func() { r.stop() },
 		Now:       time.Now,
 		Backups:   r.vault,
+		Physician: r.physician,
 	})
 	r.sessions = newSessions(r.node, r.live, r.Log)
-	r.sessions.api = service
+	r.sessions.api, r.sessions.watch = service, r
 	r.recorder = r.recording()
 	r.vault.newer = r.sessions.newer
 	r.server, err = server.New(server.Config{
 		TLS: port.Credentials(), Standing: r.standing.now, Undone: consensus.NotLeading,
-		Identify: identify, Gate: service, Audit: r.audited, Log: r.Log,
+		Identify: identify, Gate: service, Audit: r.audited, Log: r.Log, Watch: r.watched,
 		Handlers: wire.Handlers{
 			Operator: wire.Operator{
 				Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
 				Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
-				Controller: service, Users: service, Logs: service, Members: service, History: service, Queries: service, Backups: service,
+				Controller: service, Users: service, Logs: service, Members: service, History: service, Queries: service, Backups: service, Checks: service,
 				Tokens: service, Certificates: service, Audits: service,
 			},
-			Agents: service, Sessions: r.sessions, Artifacts: service, Hosts: service, Joins: service, Membership: service, Peers: service,
+			Agents: service, Sessions: r.sessions, Artifacts: service, Hosts: service, Joins: service, Membership: service, Peers: service, Vitals: service,
 		},
 	})
 	return err
@@ -292,11 +304,17 @@ func (r *root) run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return r.own.Run(ctx) })
+	g.Go(func() error { return r.pages(serving) })
+	g.Go(func() error {
+		defer r.others.close()
+		return r.physician.Run(ctx)
+	})
 	g.Go(func() error { return r.audit.Run(serving) })
 	g.Go(func() error { return r.history.Run(ctx) })
 	g.Go(func() error { return r.sessions.api.Enforce(ctx) })
 	g.Go(func() error { return r.standing.run(ctx) })
 	g.Go(func() error { return r.follow(ctx) })
+	g.Go(func() error { return r.tell(ctx) })
 	g.Go(func() error { return r.charms.run(ctx) })
 	g.Go(func() error { return r.announce(ctx) })
 	return g.Wait()
@@ -312,10 +330,11 @@ func (r *root) lead(ctx context.Context) error {
 	defer r.sessions.endTerm()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.sessions.run(ctx) })
-	g.Go(func() error { return (&loop{node: r.node, live: r.live, log: r.Log}).run(ctx) })
+	g.Go(func() error { return (&loop{node: r.node, live: r.live, log: r.Log, meter: r.metrics}).run(ctx) })
 	g.Go(func() error { return r.cluster.lead(ctx) })
 	g.Go(func() error { return r.vault.lead(ctx) })
 	g.Go(func() error { return r.recorder.Lead(ctx) })
+	g.Go(func() error { return r.physician.Lead(ctx) })
 	return g.Wait()
 }
 

@@ -46,7 +46,7 @@ func (g *guard) stand(ctx context.Context, method string) (context.Context, meta
 	switch {
 	case now.Leads:
 		return ctx, said, nil
-	case m.Access == wire.Peer && m.Read: // about this very controller
+	case m.Access == wire.Peer: // about, or for, this very controller
 		return api.Stale(ctx), said, nil
 	case now.Leader == "" && now.Alone != "" && m.Read:
 		said.Set(wire.HeaderStale, fmt.Sprintf("index %d, %s", now.Index, now.Alone))

@@ -885,11 +885,11 @@ const file_gantry_v1_members_proto_rawDesc = "" +
 	"\n" +
 	"Membership\x12K\n" +
 	"\x04Join\x12\x1d.gantry.v1.JoinMembersRequest\x1a\x1e.gantry.v1.JoinMembersResponse\"\x04\xc8\xda\x18\x06\x12N\n" +
-	"\x05Leave\x12\x1e.gantry.v1.LeaveMembersRequest\x1a\x1f.gantry.v1.LeaveMembersResponse\"\x04\xc8\xda\x18\x062\xef\x01\n" +
+	"\x05Leave\x12\x1e.gantry.v1.LeaveMembersRequest\x1a\x1f.gantry.v1.LeaveMembersResponse\"\x04\xc8\xda\x18\x062\xe7\x01\n" +
 	"\x05Peers\x12I\n" +
-	"\bAnnounce\x12\x1a.gantry.v1.AnnounceRequest\x1a\x1b.gantry.v1.AnnounceResponse\"\x04\xc8\xda\x18\t\x12M\n" +
-	"\bArchives\x12\x1a.gantry.v1.ArchivesRequest\x1a\x1b.gantry.v1.ArchivesResponse\"\b\xc8\xda\x18\t\xd0\xda\x18\x01\x12L\n" +
-	"\aArchive\x12\x19.gantry.v1.ArchiveRequest\x1a\x1a.gantry.v1.ArchiveResponse\"\b\xc8\xda\x18\t\xd0\xda\x18\x010\x01B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
+	"\bAnnounce\x12\x1a.gantry.v1.AnnounceRequest\x1a\x1b.gantry.v1.AnnounceResponse\"\x04\xc8\xda\x18\t\x12I\n" +
+	"\bArchives\x12\x1a.gantry.v1.ArchivesRequest\x1a\x1b.gantry.v1.ArchivesResponse\"\x04\xc8\xda\x18\t\x12H\n" +
+	"\aArchive\x12\x19.gantry.v1.ArchiveRequest\x1a\x1a.gantry.v1.ArchiveResponse\"\x04\xc8\xda\x18\t0\x01B?Z=github.com/gantry-orchestrator/gantry/engine/wire/internal/pbb\x06proto3"
 
 var (
 	file_gantry_v1_members_proto_rawDescOnce sync.Once

@@ -364,7 +364,8 @@ const (
 //
 // Peers is what controllers ask of each other.
 type PeersClient interface {
-	// Announce says what a controller has become, such as a newer version.
+	// Announce says where a controller is and what it has become, such as a
+	// newer version. Any controller takes note; who leads commits it.
 	Announce(ctx context.Context, in *AnnounceRequest, opts ...grpc.CallOption) (*AnnounceResponse, error)
 	// Archives lists the charms that were uploaded to a controller.
 	Archives(ctx context.Context, in *ArchivesRequest, opts ...grpc.CallOption) (*ArchivesResponse, error)
@@ -424,7 +425,8 @@ type Peers_ArchiveClient = grpc.ServerStreamingClient[ArchiveResponse]
 //
 // Peers is what controllers ask of each other.
 type PeersServer interface {
-	// Announce says what a controller has become, such as a newer version.
+	// Announce says where a controller is and what it has become, such as a
+	// newer version. Any controller takes note; who leads commits it.
 	Announce(context.Context, *AnnounceRequest) (*AnnounceResponse, error)
 	// Archives lists the charms that were uploaded to a controller.
 	Archives(context.Context, *ArchivesRequest) (*ArchivesResponse, error)
