@@ -283,7 +283,7 @@ func BenchmarkThreeMembersWrite(b *testing.B) {
 		put(b, h, event(1))
 	}
 	follow(b, a, "a", "b", "c")
-	i := uint64(1)
+	i, began := uint64(1), time.Now()
 	for b.Loop() {
 		i++
 		if err := a.Put(context.Background(), event(i, fmt.Sprintf("unit/pg/%d", i%7))); err != nil {
@@ -291,5 +291,5 @@ func BenchmarkThreeMembersWrite(b *testing.B) {
 		}
 	}
 	put(b, a, event(i+1))
-	b.ReportMetric(float64(i)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(i)/time.Since(began).Seconds(), "events/s")
 }

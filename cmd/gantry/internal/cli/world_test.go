@@ -114,6 +114,7 @@ func (w *world) serve(t testing.TB, dir string, listener net.Listener, authority
 			Models: service, Statuses: service, Applications: service, Settings: service, Units: service, Relations: service,
 			Machines: service, Operations: service, Turns: service, Tasks: service, Orders: service, Charms: service,
 			Controller: service, Users: service, Logs: service, Tokens: service, Certificates: service, Audits: service,
+			History: service, Queries: service,
 		}, Agents: service, Hosts: service, Joins: service, Sessions: nil, Artifacts: nil},
 	})
 	if err != nil {
