@@ -248,6 +248,12 @@ func deadReplaced(t *testing.T, c *council) {
 		}
 	}
 	c.own.gantry(t, "fault", "cut", string(lost.Machine))
+	eventually(t, time.Minute, "the machine is not heard", func() error {
+		if u := unit(t, c.own.status(t), "controller/1"); u.Reachable {
+			return errors.New("it still is")
+		}
+		return nil
+	})
 	c.own.gantry(t, "remove-machine", "--force", "-y", string(lost.Machine))
 	c.enable(t, 3)
 	for _, m := range c.list(t) {

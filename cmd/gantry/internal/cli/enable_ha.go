@@ -105,7 +105,13 @@ func (o *enableHAOptions) scale(ctx context.Context, s *session) (revision uint6
 	if o.count == 1 {
 		return 0, nil
 	}
-	request := operator.Apply{Change: o.change(), Model: s.model, Bundle: controllersBundle(o.count-1, portOf(members))}
+	port := portOf(members)
+	if len(status.Applications) > 0 { // it has been chosen before
+		if port, err = s.controllersPort(ctx); err != nil {
+			return 0, err
+		}
+	}
+	request := operator.Apply{Change: o.change(), Model: s.model, Bundle: controllersBundle(o.count-1, port)}
 	done, err := commit(ctx, s, fmt.Sprintf("asking for %d controllers", o.count), func(ctx context.Context) (operator.Applied, error) {
 		return s.client.Apply(ctx, request)
 	})
@@ -147,6 +153,17 @@ func portOf(members []operator.Controller) string {
 		}
 	}
 	return ""
+}
+
+// controllersPort is the port that the controllers on machines have.
+func (s *session) controllersPort(ctx context.Context) (string, error) {
+	options, err := s.client.Config(ctx, s.model, controllerModel)
+	for _, o := range options {
+		if o.Name == "port" {
+			return fmt.Sprint(o.Value), nil
+		}
+	}
+	return "", err
 }
 
 func controllersBundle(units int, port string) []byte {
