@@ -24,7 +24,8 @@ func IntentOf(s state.State, u state.UnitRef) (intent effect.Intent, ok bool) {
 // see is looked up once: among n peers each sees all others.
 type Intents struct {
 	state.State
-	sides map[end][]seenUnit
+	sides   map[end][]seenUnit
+	digests effect.Digests
 }
 
 // end is one end of a relation, as seen from the other or, of peers, from
@@ -41,7 +42,9 @@ type seenUnit struct {
 }
 
 // NewIntents has looked at nothing yet.
-func NewIntents(s state.State) *Intents { return &Intents{State: s, sides: map[end][]seenUnit{}} }
+func NewIntents(s state.State) *Intents {
+	return &Intents{State: s, sides: map[end][]seenUnit{}, digests: effect.Digests{}}
+}
 
 // Of is IntentOf.
 func (s *Intents) Of(u state.UnitRef) (intent effect.Intent, ok bool) {
@@ -60,7 +63,7 @@ func (s *Intents) Of(u state.UnitRef) (intent effect.Intent, ok bool) {
 	w := &writing{Intents: s, unit: unit, application: a}
 	intent.Spec = w.spec(m)
 	intent.Generation = w.newest
-	intent.Hash = intent.Spec.Hash()
+	intent.Hash = intent.Spec.HashWith(s.digests)
 	w.newest = 0
 	intent.Live = w.live()
 	return intent, true

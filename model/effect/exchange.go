@@ -42,14 +42,8 @@ type Upward struct {
 	Beat    *Beat     `json:"beat,omitempty"`
 	Reports []Report  `json:"reports,omitempty"`
 	Logs    []LogLine `json:"logs,omitempty"`
-}
-
-// Downward is what a controller sends on a session: one of the fields.
-type Downward struct {
-	Set       []Intent   `json:"set,omitempty"`       // new or changed
-	Withdrawn []string   `json:"withdrawn,omitempty"` // units that no longer exist: forget them
-	Beat      *Beat      `json:"beat,omitempty"`      // the agent's own, echoed by a leader with a quorum
-	Operation *Operation `json:"operation,omitempty"`
+	Pulse   *Pulse    `json:"pulse,omitempty"`
+	Spans   []Span    `json:"spans,omitempty"` // of what was asked for with a Trace
 }
 
 // Beat keeps leadership: an agent whose Beat, sent at Sent by its monotonic

@@ -3,7 +3,6 @@ package effect
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 
 	"github.com/gantry-orchestrator/gantry/model"
 )
@@ -139,15 +138,8 @@ func (w Warrant) Permits(volume ID, incarnation string) bool {
 	return (w.Volume == volume || w.Volume == "*") && (w.Incarnation == incarnation || w.Incarnation == "*")
 }
 
-// Hash identifies a spec: SHA-256 of its JSON, in hex.
-func (s Spec) Hash() string { return hashOf(s) }
-
-// hashOf is the hex SHA-256 of v's JSON, in which encoding/json sorts maps.
+// hashOf is the hex SHA-256 of v's JSON.
 func hashOf(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("effect: a contract type does not encode: " + err.Error())
-	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(encoded(v))
 	return hex.EncodeToString(sum[:])
 }

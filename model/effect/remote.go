@@ -1,0 +1,84 @@
+package effect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	"github.com/gantry-orchestrator/gantry/model"
+)
+
+// RemoteKey tells remotes apart without a look into their bags. Remotes with
+// the same key are equal; equal ones may have different keys, where their bags
+// are different maps. A key keeps its bag alive, which nobody may change.
+type RemoteKey struct {
+	unit    model.UnitName
+	life    model.Life
+	gone    bool
+	address string
+	bag     unsafe.Pointer
+}
+
+// Key returns the remote's key.
+func (r Remote) Key() RemoteKey {
+	return RemoteKey{unit: r.Unit, life: r.Life, gone: r.Gone, address: r.Address, bag: reflect.ValueOf(r.Bag).UnsafePointer()}
+}
+
+// Digests are of remotes that several specs share, so that each is encoded
+// once for all of them.
+type Digests map[RemoteKey][sha256.Size]byte
+
+func (d Digests) of(r Remote) [sha256.Size]byte {
+	key := r.Key()
+	sum, ok := d[key]
+	if !ok {
+		sum = sha256.Sum256(encoded(r))
+		d[key] = sum
+	}
+	return sum
+}
+
+// Hash identifies a spec, in hex: the SHA-256 of its JSON without the units of
+// its relations, then of each relation how many units it has, and the SHA-256
+// of the JSON of each.
+func (s Spec) Hash() string { return s.HashWith(Digests{}) }
+
+// HashWith is Hash, for specs that share remotes. It adds to known.
+func (s Spec) HashWith(known Digests) string {
+	short := s
+	short.Relations = withoutUnits(s.Relations)
+	sum := sha256.New()
+	sum.Write(encoded(short))
+	for _, r := range s.Relations {
+		fmt.Fprintf(sum, " %d:", len(r.Units))
+		for _, u := range r.Units {
+			digest := known.of(u)
+			sum.Write(digest[:])
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func withoutUnits(relations []Relation) []Relation {
+	if relations == nil {
+		return nil
+	}
+	out := make([]Relation, len(relations))
+	for i, r := range relations {
+		r.Units = nil
+		out[i] = r
+	}
+	return out
+}
+
+// encoded is the JSON of a contract type, in which encoding/json sorts maps.
+func encoded(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("effect: a contract type does not encode: " + err.Error())
+	}
+	return b
+}
