@@ -135,7 +135,8 @@ type Config struct {
 	Authority Authority
 	Sealer    Sealer
 	Cluster   Cluster
-	Backups   Backups // may be nil: none are made
+	Backups   Backups   // may be nil: none are made
+	Physician Physician // may be nil: nothing is measured
 	// History may be nil, with HistoryViews: none is kept.
 	History      History
 	HistoryViews HistoryViews

@@ -37,6 +37,9 @@ func (s *Service) status(st state.State, m model.ModelName) (operator.Status, er
 		Machines:     s.machines(st, m),
 		Relations:    []operator.Relation{},
 	}
+	if m == state.ControllerModel {
+		out.Model.Degraded = s.degraded()
+	}
 	for _, l := range st.Leftovers(m) {
 		for _, item := range l.Items {
 			out.Model.Leftovers = append(out.Model.Leftovers, fmt.Sprintf("machine %s: %v left %s", l.Machine, l.Unit, item))

@@ -68,6 +68,11 @@ func (a *fakeAgent) session(ctx context.Context) error {
 	if err := s.Send(effect.Upward{Beat: &effect.Beat{Serial: 1}}); err != nil {
 		return err
 	}
+	if p := a.world.pulse; p != nil {
+		if err := s.Send(effect.Upward{Pulse: p}); err != nil {
+			return err
+		}
+	}
 	for _, i := range again {
 		if err := a.carryOut(ctx, s, i); err != nil {
 			return err

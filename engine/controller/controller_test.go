@@ -30,6 +30,7 @@ type world struct {
 	ready Ready
 	admin *client.Client
 	end   func() error
+	pulse *effect.Pulse // that agents tell as they begin
 
 	fakes  errgroup.Group
 	mu     sync.Mutex

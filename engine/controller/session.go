@@ -194,6 +194,7 @@ func (s *session) receive() error {
 			return err
 		}
 		s.all.live.Heard(s.machine)
+		s.all.watch.upward(s.machine, up)
 		if up.Beat != nil {
 			s.mu.Lock()
 			s.beats = append(s.beats, *up.Beat)

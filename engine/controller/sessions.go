@@ -26,6 +26,8 @@ type sessions struct {
 	live *live.Live
 	api  *api.Service
 	log  *slog.Logger
+	// watch takes what agents tell of themselves.
+	watch ear
 
 	led chan struct{} // closed when this controller has led for the first time
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/consensus"
 	"github.com/gantry-orchestrator/gantry/engine/controller/live"
+	"github.com/gantry-orchestrator/gantry/engine/observe/metrics"
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
@@ -25,6 +26,8 @@ type loop struct {
 	node *consensus.Node
 	live *live.Live
 	log  *slog.Logger
+	// meter counts rounds.
+	meter *metrics.Metrics
 }
 
 // run is woken by entries of the log, by reports and by silence.
@@ -85,7 +88,9 @@ func (l *loop) pull(ctx context.Context, cursor uint64, dirty solver.Dirty) (uin
 func (l *loop) solve(ctx context.Context, st state.State, dirty solver.Dirty, cursor uint64) (solver.Dirty, error) {
 	var commands []state.Command
 	if !dirty.Empty() {
+		began := time.Now()
 		commands, _ = l.live.Solve(st, dirty)
+		l.meter.Solved(len(commands), time.Since(began))
 	}
 	if len(commands) == 0 {
 		if st.Silent() || st.SolvedThrough() >= cursor {

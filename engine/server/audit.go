@@ -22,7 +22,7 @@ func (g *guard) audited(ctx context.Context, request any, info *grpc.UnaryServer
 		err = g.refusals.wait(who)
 	}
 	if err != nil {
-		return nil, g.fail(info.FullMethod, err)
+		return nil, g.fail(ctx, info.FullMethod, err)
 	}
 	answer, err := handle(ctx, request)
 	g.record(who, info.FullMethod, request, wire.IndexOf(answer), wire.Error(err))

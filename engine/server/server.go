@@ -42,7 +42,10 @@ type Config struct {
 	Gate     Gate
 	Handlers wire.Handlers
 	Audit    func(operator.AuditRecord) // of every request; may be nil
-	Log      *slog.Logger
+	// Watch is called as a request begins, and what it returns as it ends. It may
+	// be nil.
+	Watch func(ctx context.Context, method string, stream bool) (context.Context, func(error))
+	Log   *slog.Logger
 }
 
 // accesses says what each declared permission needs.
@@ -61,8 +64,8 @@ func New(c Config) (*grpc.Server, error) {
 	g := &guard{Config: c, refusals: newRefusals(time.Now)}
 	s := grpc.NewServer(
 		grpc.Creds(c.TLS),
-		grpc.ChainUnaryInterceptor(g.audited, g.unary),
-		grpc.StreamInterceptor(g.stream),
+		grpc.ChainUnaryInterceptor(g.watchedUnary, g.audited, g.unary),
+		grpc.ChainStreamInterceptor(g.watchedStream, g.stream),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
@@ -95,7 +98,7 @@ func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 		}
 	}
 	_ = grpc.SetTrailer(ctx, g.hint(err))
-	return nil, g.fail(info.FullMethod, err)
+	return nil, g.fail(ctx, info.FullMethod, err)
 }
 
 // stream admits at once who needs no model, and else with the first message,
@@ -116,16 +119,18 @@ func (g *guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServe
 	}
 	if err != nil {
 		stream.SetTrailer(g.hint(err))
-		return g.fail(info.FullMethod, err)
+		return g.fail(stream.Context(), info.FullMethod, err)
 	}
 	return nil
 }
 
 // fail maps an error to the wire; what has no class is a fault of ours.
-func (g *guard) fail(method string, err error) error {
+func (g *guard) fail(ctx context.Context, method string, err error) error {
 	err = wire.Status(err)
 	if c := status.Code(err); c == codes.Internal || c == codes.Unknown {
-		g.Log.Error("request failed", "method", method, "error", err)
+		id := requestID(ctx)
+		g.Log.Error("request failed", "method", method, "request", id, "error", err)
+		return status.Errorf(c, "%s (request %s in the log of the controller)", status.Convert(err).Message(), id)
 	}
 	return err
 }

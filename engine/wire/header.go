@@ -13,4 +13,6 @@ const (
 	// beside an answer, and the highest that the caller has heard of beside a
 	// request. See model.Epoch.
 	HeaderEpoch = "gantry-epoch"
+	// HeaderRequest names a request in the logs of both sides.
+	HeaderRequest = "gantry-request"
 )

@@ -31,6 +31,7 @@ type Operator struct {
 	History
 	Queries
 	Backups
+	Checks
 }
 
 // NewOperatorClient speaks for an operator over a connection.
@@ -58,6 +59,7 @@ func NewOperatorClient(conn grpc.ClientConnInterface) Operator {
 		History:      historyClient{pb.NewHistoryClient(conn)},
 		Queries:      queriesClient{pb.NewQueriesClient(conn)},
 		Backups:      backupsClient{pb.NewBackupsClient(conn)},
+		Checks:       healthClient{pb.NewHealthClient(conn)},
 	}
 }
 
@@ -71,6 +73,7 @@ type Handlers struct {
 	Joins      Joins
 	Membership Membership
 	Peers      Peers
+	Vitals     Vitals
 }
 
 // Register serves h on a gRPC server.
@@ -99,6 +102,8 @@ func Register(s grpc.ServiceRegistrar, h Handlers) {
 	pb.RegisterBackupsServer(s, backupsServer{api: h.Operator.Backups})
 	pb.RegisterMembershipServer(s, membershipServer{api: h.Membership})
 	pb.RegisterPeersServer(s, peersServer{api: h.Peers})
+	pb.RegisterHealthServer(s, healthServer{api: h.Operator.Checks})
+	pb.RegisterVitalsServer(s, vitalsServer{api: h.Vitals})
 	pb.RegisterAgentServer(s, agentServer{api: h.Agents, sessions: h.Sessions})
 	pb.RegisterArtifactsServer(s, artifactsServer{api: h.Artifacts})
 	pb.RegisterHostAgentServer(s, hostServer{api: h.Hosts})

@@ -26,6 +26,7 @@ type ModelStatus struct {
 	Waiting   []string        `json:"waiting,omitempty"`   // why not
 	Blocked   []string        `json:"blocked,omitempty"`   // where a person must act
 	Leftovers []string        `json:"leftovers,omitempty"` // what units that are gone left on machines that are there
+	Degraded  []string        `json:"degraded,omitempty"`  // of the controllers' own model: why they are less than they should be
 	Now       time.Time       `json:"now"`
 }
 

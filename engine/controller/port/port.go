@@ -20,7 +20,8 @@ type Protocol string
 
 // The protocols.
 const (
-	Requests  Protocol = "h2" // of operators and agents: gRPC
+	Requests  Protocol = "h2"       // of operators and agents: gRPC
+	Pages     Protocol = "http/1.1" // metrics and profiles
 	Consensus Protocol = "gantry-raft"
 	History   Protocol = "gantry-history"
 )
@@ -35,8 +36,8 @@ type Config struct {
 	Listener net.Listener
 	Server   *tls.Config // mutual TLS 1.3; it is copied
 	Client   *tls.Config // to dial other controllers with
-	// Admit says whether a peer may speak a protocol other than Requests. It is
-	// asked at the handshake, of either side, and by Review.
+	// Admit says whether a peer may speak a protocol other than Requests and
+	// Pages. It is asked at the handshake, of either side, and by Review.
 	Admit func(peer tls.ConnectionState) error
 	Log   *slog.Logger
 }
@@ -48,7 +49,7 @@ type Port struct {
 
 	mu     sync.Mutex
 	open   map[Protocol]*listener
-	member map[*watched]struct{} // connections other than Requests
+	member map[*watched]struct{} // connections between controllers
 	closed bool
 }
 
@@ -91,7 +92,7 @@ func (p *Port) Dialer(protocol Protocol) func(ctx context.Context, address strin
 
 // admit keeps out who may not speak a protocol, and watches who may.
 func (p *Port) admit(conn *tls.Conn, protocol Protocol) (net.Conn, error) {
-	if protocol == Requests {
+	if protocol == Requests || protocol == Pages {
 		return conn, nil // each request is admitted by itself
 	}
 	if err := p.Admit(conn.ConnectionState()); err != nil {

@@ -52,6 +52,9 @@ func writeModel(w io.Writer, p palette, m operator.ModelStatus) {
 	for _, reason := range m.Blocked {
 		fmt.Fprintf(w, "  %s %s\n", p.red("blocked:"), reason)
 	}
+	for _, cause := range m.Degraded {
+		fmt.Fprintf(w, "  %s %s\n", p.red("HA degraded:"), cause)
+	}
 	for _, left := range m.Leftovers {
 		fmt.Fprintf(w, "  %s %s\n", p.yellow("left behind:"), left)
 	}
