@@ -39,7 +39,7 @@ var mutations = []struct {
 	},
 	{
 		"a member gets a vote before it has caught up", "members.go",
-		"if err := n.caughtUp(ctx, held, id); err != nil {", "if held == nil {",
+		"if err := n.caughtUp(ctx, held, id); err != nil {", "if err := error(nil); err != nil {",
 	},
 	{
 		"a snapshot that was overtaken is installed", "relay.go",
