@@ -67,6 +67,7 @@ type agent struct {
 	apt   sync.Mutex // dpkg has one lock
 
 	processes processes
+	counts    counts
 
 	mu         sync.Mutex
 	units      map[model.UnitName]*unitLoop

@@ -93,6 +93,7 @@ func (a *agent) session(ctx context.Context) error {
 		a.setConnected(true)
 		beats := newBeats()
 		group.Go(func() error { return beats.run(ctx, s) })
+		group.Go(func() error { return a.pulse(ctx, s) })
 		for {
 			down, err := s.Recv()
 			if err != nil {

@@ -150,6 +150,7 @@ func (u *unitLoop) drain() {
 // advance asks what to do next and begins it.
 func (u *unitLoop) advance(ctx context.Context) {
 	u.state.Now = time.Now()
+	u.agent.counts.rounds.Add(1)
 	again := false
 	for _, a := range unit.Step(u.state) {
 		switch a := a.(type) {
@@ -204,6 +205,7 @@ func commits(a unit.Action) bool {
 func (u *unitLoop) ended(ctx context.Context, a unit.Action, mark unit.Mark, err error) {
 	key := a.Key()
 	if err == nil {
+		u.agent.counts.effects.Add(1)
 		delete(u.state.Failures, key)
 		if commits(a) {
 			u.state.Sent[key] = mark
@@ -213,6 +215,7 @@ func (u *unitLoop) ended(ctx context.Context, a unit.Action, mark unit.Mark, err
 	if ctx.Err() != nil {
 		return
 	}
+	u.agent.counts.failures.Add(1)
 	times := u.state.Failures[key].Times + 1
 	u.state.Failures[key] = unit.Failure{
 		Text: err.Error(), Times: times, RetryAt: time.Now().Add(unit.Backoff(times)),
