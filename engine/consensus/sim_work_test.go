@@ -154,9 +154,10 @@ func (c *simCluster) agent(unit int, ends time.Time) {
 			return
 		}
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
+		token := o.Result.Index - uint64(rng.IntN(4)/3) // at times one that is not the claim's
 		_, _, _ = c.propose(rng, time.Second, state.Command{
 			Key: fmt.Sprintf("close-%d-%d", unit, runs), Origin: state.Agents, Author: "sim",
-			Ops: []state.Op{state.CloseClaim{Model: "m", Unit: simUnit(unit), Task: task, TaskKey: key, Token: o.Result.Index}},
+			Ops: []state.Op{state.CloseClaim{Model: "m", Unit: simUnit(unit), Task: task, TaskKey: key, Token: token}},
 		})
 	})
 }
