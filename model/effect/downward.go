@@ -43,7 +43,7 @@ func (d Downward) MarshalJSON() ([]byte, error) {
 	place := map[RemoteKey]int{}
 	for _, in := range d.Set {
 		one := sharedIntent{Intent: in}
-		one.Spec.Relations = withoutUnits(in.Spec.Relations)
+		one.Spec = in.Spec.WithoutUnits()
 		for _, r := range in.Spec.Relations {
 			spans := []span{}
 			for _, u := range r.Units {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	"github.com/gantry-orchestrator/gantry/model"
@@ -48,10 +49,8 @@ func (s Spec) Hash() string { return s.HashWith(Digests{}) }
 
 // HashWith is Hash, for specs that share remotes. It adds to known.
 func (s Spec) HashWith(known Digests) string {
-	short := s
-	short.Relations = withoutUnits(s.Relations)
 	sum := sha256.New()
-	sum.Write(encoded(short))
+	sum.Write(encoded(s.WithoutUnits()))
 	for _, r := range s.Relations {
 		fmt.Fprintf(sum, " %d:", len(r.Units))
 		for _, u := range r.Units {
@@ -62,16 +61,13 @@ func (s Spec) HashWith(known Digests) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-func withoutUnits(relations []Relation) []Relation {
-	if relations == nil {
-		return nil
+// WithoutUnits returns the spec with relations that have no units.
+func (s Spec) WithoutUnits() Spec {
+	s.Relations = slices.Clone(s.Relations)
+	for i := range s.Relations {
+		s.Relations[i].Units = nil
 	}
-	out := make([]Relation, len(relations))
-	for i, r := range relations {
-		r.Units = nil
-		out[i] = r
-	}
-	return out
+	return s
 }
 
 // encoded is the JSON of a contract type, in which encoding/json sorts maps.

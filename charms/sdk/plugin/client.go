@@ -40,6 +40,9 @@ var (
 	ErrDeadline = fmt.Errorf("the charm did not answer within %v", Deadline)
 )
 
+// errEncode is of an input that has no JSON: no process is at fault.
+var errEncode = errors.New("encode the input")
+
 // ConnectConfig is what Connect needs.
 type ConnectConfig struct {
 	Command   []string  // of the charm's process; the first is an absolute path
@@ -55,6 +58,7 @@ type ConnectConfig struct {
 type Client struct {
 	process *goplugin.Client
 	charm   charmpb.CharmClient
+	units   numbering
 }
 
 // Connect launches a charm's process and waits until it serves.
@@ -100,10 +104,6 @@ func dispense(process *goplugin.Client) (charmpb.CharmClient, error) {
 // at work on the question: it is of no more use. The charm is late only once
 // its process has answered, after the deadline, that it is there.
 func (c *Client) Reconcile(ctx context.Context, in effect.Input) (effect.Desired, error) {
-	b, err := json.Marshal(in)
-	if err != nil {
-		return effect.Desired{}, fmt.Errorf("encode the input: %w", err)
-	}
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	defer time.AfterFunc(Deadline, func() {
@@ -111,12 +111,14 @@ func (c *Client) Reconcile(ctx context.Context, in effect.Input) (effect.Desired
 			cancel()
 		}
 	}).Stop()
-	res, err := c.charm.Reconcile(limited, &charmpb.ReconcileRequest{Input: b})
+	res, err := c.ask(limited, in)
 	switch {
 	case ctx.Err() != nil:
 		return effect.Desired{}, ctx.Err()
 	case status.Code(err) == codes.DeadlineExceeded, status.Code(err) == codes.Canceled:
 		return effect.Desired{}, ErrDeadline
+	case errors.Is(err, errEncode):
+		return effect.Desired{}, err
 	case err != nil:
 		return effect.Desired{}, fmt.Errorf("ask the charm's process: %w: %w", err, model.ErrUnavailable)
 	case res.GetPanic() != "":
@@ -127,6 +129,24 @@ func (c *Client) Reconcile(ctx context.Context, in effect.Input) (effect.Desired
 		return effect.Desired{}, fmt.Errorf("decode what is desired: %w", err)
 	}
 	return want, nil
+}
+
+// ask puts the question, and where the process does not know all units by
+// their numbers, once more with all of them.
+func (c *Client) ask(ctx context.Context, in effect.Input) (res *charmpb.ReconcileResponse, err error) {
+	for _, all := range []bool{false, true} {
+		req, brought, err := c.units.question(in, all)
+		if err != nil {
+			return nil, err
+		}
+		if res, err = c.charm.Reconcile(ctx, req); err != nil {
+			return nil, err
+		}
+		if c.units.answered(res, brought); !res.GetUnknown() {
+			break
+		}
+	}
+	return res, nil
 }
 
 // responds returns true when the process answers, and false once it has ended.

@@ -52,7 +52,7 @@ type endpoint struct {
 
 // GRPCServer implements goplugin.GRPCPlugin.
 func (e *endpoint) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
-	charmpb.RegisterCharmServer(s, &server{charm: e.charm})
+	charmpb.RegisterCharmServer(s, newServer(e.charm))
 	return nil
 }
 
@@ -64,23 +64,31 @@ func (e *endpoint) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *g
 type server struct {
 	charmpb.UnimplementedCharmServer
 	charm Reconciler
+	kept  kept
+}
+
+func newServer(charm Reconciler) *server {
+	return &server{charm: charm, kept: kept{units: map[uint64]effect.Remote{}}}
 }
 
 // Reconcile implements charmpb.CharmServer.
 func (s *server) Reconcile(_ context.Context, req *charmpb.ReconcileRequest) (res *charmpb.ReconcileResponse, err error) {
-	var in effect.Input
-	if err := json.Unmarshal(req.GetInput(), &in); err != nil {
+	in, known, err := s.kept.input(req)
+	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "decode the input: %v", err)
+	}
+	if !known {
+		return &charmpb.ReconcileResponse{Keeps: true, Unknown: true}, nil
 	}
 	want, panicked := Guard(s.charm, in)
 	if panicked != "" {
-		return &charmpb.ReconcileResponse{Panic: panicked}, nil
+		return &charmpb.ReconcileResponse{Panic: panicked, Keeps: true}, nil
 	}
 	b, err := json.Marshal(want)
 	if err != nil {
 		return nil, status.Error(codes.Internal, fmt.Sprintf("encode what is desired: %v", err))
 	}
-	return &charmpb.ReconcileResponse{Desired: b}, nil
+	return &charmpb.ReconcileResponse{Desired: b, Keeps: true}, nil
 }
 
 // Guard asks a charm and catches its panic, which it describes.

@@ -26,8 +26,15 @@ const (
 
 type ReconcileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// An effect.Input.
-	Input         []byte `protobuf:"bytes,1,opt,name=input,proto3" json:"input,omitempty"`
+	// An effect.Input. Where seen is there, its relations have no units.
+	Input []byte `protobuf:"bytes,1,opt,name=input,proto3" json:"input,omitempty"`
+	// Of each relation, the units in it by the numbers that the agent gave them.
+	// Only a process that keeps units is asked so.
+	Seen []*Seen `protobuf:"bytes,2,rep,name=seen,proto3" json:"seen,omitempty"`
+	// Units that the process does not know by number yet.
+	Units []*Numbered `protobuf:"bytes,3,rep,name=units,proto3" json:"units,omitempty"`
+	// Units with a lower number are not spoken of any more.
+	Oldest        uint64 `protobuf:"varint,4,opt,name=oldest,proto3" json:"oldest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -69,19 +76,141 @@ func (x *ReconcileRequest) GetInput() []byte {
 	return nil
 }
 
+func (x *ReconcileRequest) GetSeen() []*Seen {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *ReconcileRequest) GetUnits() []*Numbered {
+	if x != nil {
+		return x.Units
+	}
+	return nil
+}
+
+func (x *ReconcileRequest) GetOldest() uint64 {
+	if x != nil {
+		return x.Oldest
+	}
+	return 0
+}
+
+type Seen struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Numbers       []uint64               `protobuf:"varint,1,rep,packed,name=numbers,proto3" json:"numbers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Seen) Reset() {
+	*x = Seen{}
+	mi := &file_charm_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Seen) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Seen) ProtoMessage() {}
+
+func (x *Seen) ProtoReflect() protoreflect.Message {
+	mi := &file_charm_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Seen.ProtoReflect.Descriptor instead.
+func (*Seen) Descriptor() ([]byte, []int) {
+	return file_charm_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Seen) GetNumbers() []uint64 {
+	if x != nil {
+		return x.Numbers
+	}
+	return nil
+}
+
+type Numbered struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// An effect.Remote.
+	Unit          []byte `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Numbered) Reset() {
+	*x = Numbered{}
+	mi := &file_charm_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Numbered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Numbered) ProtoMessage() {}
+
+func (x *Numbered) ProtoReflect() protoreflect.Message {
+	mi := &file_charm_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Numbered.ProtoReflect.Descriptor instead.
+func (*Numbered) Descriptor() ([]byte, []int) {
+	return file_charm_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Numbered) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Numbered) GetUnit() []byte {
+	if x != nil {
+		return x.Unit
+	}
+	return nil
+}
+
 type ReconcileResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// An effect.Desired, where the charm answered.
 	Desired []byte `protobuf:"bytes,1,opt,name=desired,proto3" json:"desired,omitempty"`
 	// What the charm's panic said and where it was, otherwise.
-	Panic         string `protobuf:"bytes,2,opt,name=panic,proto3" json:"panic,omitempty"`
+	Panic string `protobuf:"bytes,2,opt,name=panic,proto3" json:"panic,omitempty"`
+	// The process keeps the units that it was told the numbers of.
+	Keeps bool `protobuf:"varint,3,opt,name=keeps,proto3" json:"keeps,omitempty"`
+	// Nothing was asked: the process does not know a number.
+	Unknown       bool `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReconcileResponse) Reset() {
 	*x = ReconcileResponse{}
-	mi := &file_charm_proto_msgTypes[1]
+	mi := &file_charm_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -93,7 +222,7 @@ func (x *ReconcileResponse) String() string {
 func (*ReconcileResponse) ProtoMessage() {}
 
 func (x *ReconcileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_charm_proto_msgTypes[1]
+	mi := &file_charm_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -106,7 +235,7 @@ func (x *ReconcileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconcileResponse.ProtoReflect.Descriptor instead.
 func (*ReconcileResponse) Descriptor() ([]byte, []int) {
-	return file_charm_proto_rawDescGZIP(), []int{1}
+	return file_charm_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ReconcileResponse) GetDesired() []byte {
@@ -123,16 +252,40 @@ func (x *ReconcileResponse) GetPanic() string {
 	return ""
 }
 
+func (x *ReconcileResponse) GetKeeps() bool {
+	if x != nil {
+		return x.Keeps
+	}
+	return false
+}
+
+func (x *ReconcileResponse) GetUnknown() bool {
+	if x != nil {
+		return x.Unknown
+	}
+	return false
+}
+
 var File_charm_proto protoreflect.FileDescriptor
 
 const file_charm_proto_rawDesc = "" +
 	"\n" +
-	"\vcharm.proto\x12\x0fgantry.charm.v1\"(\n" +
+	"\vcharm.proto\x12\x0fgantry.charm.v1\"\x9c\x01\n" +
 	"\x10ReconcileRequest\x12\x14\n" +
-	"\x05input\x18\x01 \x01(\fR\x05input\"C\n" +
+	"\x05input\x18\x01 \x01(\fR\x05input\x12)\n" +
+	"\x04seen\x18\x02 \x03(\v2\x15.gantry.charm.v1.SeenR\x04seen\x12/\n" +
+	"\x05units\x18\x03 \x03(\v2\x19.gantry.charm.v1.NumberedR\x05units\x12\x16\n" +
+	"\x06oldest\x18\x04 \x01(\x04R\x06oldest\" \n" +
+	"\x04Seen\x12\x18\n" +
+	"\anumbers\x18\x01 \x03(\x04R\anumbers\"6\n" +
+	"\bNumbered\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04unit\x18\x02 \x01(\fR\x04unit\"s\n" +
 	"\x11ReconcileResponse\x12\x18\n" +
 	"\adesired\x18\x01 \x01(\fR\adesired\x12\x14\n" +
-	"\x05panic\x18\x02 \x01(\tR\x05panic2[\n" +
+	"\x05panic\x18\x02 \x01(\tR\x05panic\x12\x14\n" +
+	"\x05keeps\x18\x03 \x01(\bR\x05keeps\x12\x18\n" +
+	"\aunknown\x18\x04 \x01(\bR\aunknown2[\n" +
 	"\x05Charm\x12R\n" +
 	"\tReconcile\x12!.gantry.charm.v1.ReconcileRequest\x1a\".gantry.charm.v1.ReconcileResponseBJZHgithub.com/gantry-orchestrator/gantry/charms/sdk/plugin/internal/charmpbb\x06proto3"
 
@@ -148,19 +301,23 @@ func file_charm_proto_rawDescGZIP() []byte {
 	return file_charm_proto_rawDescData
 }
 
-var file_charm_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_charm_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_charm_proto_goTypes = []any{
 	(*ReconcileRequest)(nil),  // 0: gantry.charm.v1.ReconcileRequest
-	(*ReconcileResponse)(nil), // 1: gantry.charm.v1.ReconcileResponse
+	(*Seen)(nil),              // 1: gantry.charm.v1.Seen
+	(*Numbered)(nil),          // 2: gantry.charm.v1.Numbered
+	(*ReconcileResponse)(nil), // 3: gantry.charm.v1.ReconcileResponse
 }
 var file_charm_proto_depIdxs = []int32{
-	0, // 0: gantry.charm.v1.Charm.Reconcile:input_type -> gantry.charm.v1.ReconcileRequest
-	1, // 1: gantry.charm.v1.Charm.Reconcile:output_type -> gantry.charm.v1.ReconcileResponse
-	1, // [1:2] is the sub-list for method output_type
-	0, // [0:1] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: gantry.charm.v1.ReconcileRequest.seen:type_name -> gantry.charm.v1.Seen
+	2, // 1: gantry.charm.v1.ReconcileRequest.units:type_name -> gantry.charm.v1.Numbered
+	0, // 2: gantry.charm.v1.Charm.Reconcile:input_type -> gantry.charm.v1.ReconcileRequest
+	3, // 3: gantry.charm.v1.Charm.Reconcile:output_type -> gantry.charm.v1.ReconcileResponse
+	3, // [3:4] is the sub-list for method output_type
+	2, // [2:3] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_charm_proto_init() }
@@ -174,7 +331,7 @@ func file_charm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_charm_proto_rawDesc), len(file_charm_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
