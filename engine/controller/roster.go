@@ -46,6 +46,16 @@ func openRoster(dir string) (*roster, error) {
 	return r, nil
 }
 
+// Model is where the controllers are that run on machines.
+const Model = state.ControllerModel
+
+// HasOthers reports whether the controller that keeps its state in dir is one
+// of several.
+func HasOthers(dir string) (bool, error) {
+	r, err := openRoster(dir)
+	return err == nil && len(r.known) > 1, err
+}
+
 // seed takes what a new member was told.
 func (r *roster) seed(members []operator.ControllerSelf) error {
 	known := map[string]string{}

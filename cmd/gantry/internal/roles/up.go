@@ -85,6 +85,9 @@ func (o upOptions) run(ctx context.Context) error {
 	if err := startRole(ctx, supervisor, p, install, "controller"); err != nil {
 		return err
 	}
+	if err := startControllers(ctx, p, install); err != nil {
+		return err
+	}
 	info, err := awaitController(ctx, p)
 	if err != nil {
 		return err
