@@ -245,14 +245,13 @@ func (s *session) Send(up effect.Upward) error {
 }
 
 // grantTurns gives a unit the turns that it asks for, and takes back those
-// that it no longer asks for.
+// that it gives back.
 func (c *controller) grantTurns(r effect.Report) {
-	if !r.Answered {
-		return
-	}
-	var grants []effect.Grant
+	grants := slices.DeleteFunc(slices.Clone(c.intents[r.Unit].Live.Grants), func(g effect.Grant) bool { return slices.Contains(r.Returned, g) })
 	for _, t := range r.Asks {
-		grants = append(grants, effect.Grant{Turn: t.Name, Token: 1})
+		if !slices.ContainsFunc(grants, func(g effect.Grant) bool { return g.Turn == t.Name }) {
+			grants = append(grants, effect.Grant{Turn: t.Name, Token: c.index + 1})
+		}
 	}
 	if !slices.Equal(grants, c.intents[r.Unit].Live.Grants) {
 		c.change(r.Unit, func(_ *effect.Spec, l *effect.Live) { l.Grants = grants })

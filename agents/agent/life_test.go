@@ -38,7 +38,7 @@ func TestARestartWaitsForItsTurn(t *testing.T) {
 		if did := m.supervisor.did(); !slices.Equal(did, []string{"restart web-0/service/web"}) {
 			t.Errorf("supervisor was asked to %q", did)
 		}
-		if r := m.controller.report(web); len(r.Asks) != 0 || !r.Answered || r.Settled {
+		if r := m.controller.report(web); len(r.Asks) != 0 || !slices.Equal(r.Returned, []effect.Grant{{Turn: "restart", Token: 7}}) || !r.Answered || r.Settled {
 			t.Errorf("a turn that is no longer needed is given back, and the unit is not settled before: %+v", r)
 		}
 		m.controller.set(web, func(_ *effect.Spec, l *effect.Live) { l.Grants = nil })

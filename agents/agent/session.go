@@ -186,9 +186,16 @@ type beats struct {
 
 func newBeats() *beats { return &beats{sent: map[uint64]time.Time{}} }
 
+// unanswered is how long beats may go without an echo before the session is
+// given up: its controller hangs, and another may lead by now.
+const unanswered = effect.LeaseTerm / 2
+
 // run sends beats. The time of one is taken before it is sent.
 func (b *beats) run(ctx context.Context, s Session) error {
 	for {
+		if b.waiting(time.Now()) > unanswered {
+			return fmt.Errorf("the controller has not answered for %v: %w", unanswered, model.ErrUnavailable)
+		}
 		if err := s.Send(effect.Upward{Beat: &effect.Beat{Serial: b.next(time.Now())}}); err != nil {
 			return err
 		}
@@ -196,6 +203,16 @@ func (b *beats) run(ctx context.Context, s Session) error {
 			return err
 		}
 	}
+}
+
+// waiting is how long ago the oldest beat was sent that was not echoed.
+func (b *beats) waiting(now time.Time) (longest time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, sent := range b.sent {
+		longest = max(longest, now.Sub(sent))
+	}
+	return longest
 }
 
 func (b *beats) next(now time.Time) uint64 {

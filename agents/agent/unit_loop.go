@@ -160,6 +160,9 @@ func (u *unitLoop) advance(ctx context.Context) {
 		case unit.Adopt:
 			u.fail(u.record(unit.Entry{Done: &unit.Ended{Step: a.Step}}))
 			again = true
+		case unit.GiveBack:
+			u.fail(u.record(unit.Entry{Returned: a.Grants}))
+			again = true
 		case unit.Forget:
 			u.fail(u.file.Remove())
 			u.gone = true

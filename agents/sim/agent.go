@@ -107,6 +107,9 @@ func (u *unitAgent) advance() {
 		case unit.Adopt:
 			u.record(unit.Entry{Done: &unit.Ended{Step: a.Step}})
 			u.poke()
+		case unit.GiveBack:
+			u.record(unit.Entry{Returned: a.Grants})
+			u.poke()
 		case unit.Forget:
 			u.forget()
 			return

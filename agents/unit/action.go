@@ -38,6 +38,9 @@ type Perform struct {
 // done its work.
 type Adopt struct{ Step effect.Step }
 
+// GiveBack journals that the unit will not act under the grants again.
+type GiveBack struct{ Grants []effect.Grant }
+
 // Publish has a publication committed.
 type Publish struct{ Publication effect.Publication }
 
@@ -81,6 +84,9 @@ func (p Perform) Key() string { return stepKey(p.Step) }
 // Key is that of performing the step.
 func (a Adopt) Key() string { return stepKey(a.Step) }
 
+// Key is the same for all grants.
+func (GiveBack) Key() string { return "give back" }
+
 // Key is the same for all publications of a unit.
 func (Publish) Key() string { return "publish" }
 
@@ -109,6 +115,7 @@ func (Ask) action()        {}
 func (Confirm) action()    {}
 func (Perform) action()    {}
 func (Adopt) action()      {}
+func (GiveBack) action()   {}
 func (Publish) action()    {}
 func (PutSecret) action()  {}
 func (OpenClaim) action()  {}

@@ -20,6 +20,7 @@ type Journal struct {
 	Digests   map[effect.ID]string `json:"digests,omitempty"`   // of files, as they were written
 	Started   map[effect.ID]Start  `json:"started,omitempty"`   // what services were last started as
 	Outcomes  []Outcome            `json:"outcomes,omitempty"`  // of tasks, not yet committed
+	Returned  map[string]uint64    `json:"returned,omitempty"`  // by turn: token of the grant that was last given back
 	Rounds    []Round              `json:"rounds,omitempty"`    // of this spec, the last FlapRounds
 	Flapping  []effect.ID          `json:"flapping,omitempty"`  // what was found to alternate under this spec
 	Leftovers []string             `json:"leftovers,omitempty"` // of the teardown
@@ -61,6 +62,7 @@ type Entry struct {
 	Committed *Outcome       `json:"committed,omitempty"`
 	Resolved  *Resolution    `json:"resolved,omitempty"`
 	Round     *Round         `json:"round,omitempty"`
+	Returned  []effect.Grant `json:"returned,omitempty"` // before the controller is told
 	Cleared   *Ended         `json:"cleared,omitempty"`
 }
 
@@ -115,6 +117,10 @@ func (j Journal) Apply(e Entry) Journal {
 		j.Rounds = j.Rounds[max(0, len(j.Rounds)-FlapRounds):]
 		if found := Flapping(j.Rounds, e.Round.At); len(found) > 0 {
 			j.Flapping = found
+		}
+	case len(e.Returned) > 0:
+		for _, g := range e.Returned {
+			j.Returned = with(j.Returned, g.Turn, g.Token)
 		}
 	case e.Cleared != nil:
 		j.Cleared = true

@@ -186,6 +186,37 @@ func TestWithoutItsTurnNothingIsDisrupted(t *testing.T) {
 	})
 }
 
+// The controller looks at a report only after the charm wants more under the
+// same turn, and the agent may die in between.
+func TestNothingIsDoneUnderATurnThatWasGivenBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := drawAll(t)
+		for n := range all {
+			for i := range all[n].Services {
+				all[n].Services[i].Turn = &effect.Turn{Name: "restart"}
+			}
+			for i := range all[n].Tasks {
+				all[n].Tasks[i].Turn = &effect.Turn{Name: "restart"}
+			}
+		}
+		w := newWorld(t, desire(all))
+		w.late, w.crashes = true, rapid.IntRange(0, 4).Draw(t, "crashes")
+		for n := range all {
+			w.change(func(s *effect.Spec, _ *effect.Live) {
+				s.Unit = model.UnitName{Application: "app", Number: 1}
+				s.Config = map[string]any{"n": float64(n)}
+			})
+			for range rapid.IntRange(0, 30).Draw(t, "rounds") {
+				w.round()
+			}
+		}
+		w.run()
+		if held := w.intent.Live.Grants; len(held) != 0 {
+			t.Fatalf("at rest it holds %v", held)
+		}
+	})
+}
+
 // withhold carries an action out, and grants nothing.
 func (w *world) withhold() {
 	actions := slices.DeleteFunc(unit.Step(w.state), func(a unit.Action) bool {

@@ -19,8 +19,10 @@ func (v view) report() effect.Report {
 	}
 	if v.Journal.TearingDown() {
 		r.TornDown, r.Leftovers, r.Answered = v.Journal.Cleared, v.leftovers(), true
+		r.Returned = in.Live.Grants // a teardown acts under none
 		return r
 	}
+	_, r.Returned = v.Journal.split()
 	r.Settled = v.settled()
 	r.Version, r.Ports, r.Facts = want.Version, want.Ports, v.input.Facts
 	if v.current {

@@ -106,9 +106,11 @@ func (s State) Leads() bool {
 	return s.Journal.Intent.Live.Leader && s.Now.Before(s.LeadsUntil)
 }
 
-// live is the intent's live part, without a leadership that has lapsed.
+// live is the intent's live part, without a leadership that has lapsed and
+// without grants that were given back.
 func (s State) live() effect.Live {
 	live := s.Journal.Intent.Live
+	live.Grants, _ = s.Journal.split()
 	if !s.Leads() {
 		live.Leader, live.Token = false, 0
 	}

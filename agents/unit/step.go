@@ -132,7 +132,7 @@ func (v view) converge() []Action {
 	if len(next) == 0 && len(confirm.Steps) > 0 {
 		next = append(next, confirm)
 	}
-	return append(next, v.publish()...)
+	return append(append(next, v.publish()...), v.giveBack()...)
 }
 
 // NeedsConfirm reports whether the charm is asked again, with its needs read

@@ -7,14 +7,38 @@ import (
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
-// granted reports whether the unit holds a turn.
-func (v view) granted(name string) bool {
-	return slices.ContainsFunc(v.Journal.Intent.Live.Grants, func(g effect.Grant) bool { return g.Turn == name })
+// split divides the intent's grants into those that the unit may act under and
+// those that it has given back, which the intent shows until they are taken.
+func (j Journal) split() (held, returned []effect.Grant) {
+	for _, g := range j.Intent.Live.Grants {
+		if token, given := j.Returned[g.Turn]; given && token == g.Token {
+			returned = append(returned, g)
+		} else {
+			held = append(held, g)
+		}
+	}
+	return held, returned
 }
 
-// asks are the turns that the unit wants or still needs, by name. A turn that
-// is held is asked for until nothing is left to do and its Clear has held: not
-// asking is how it is given back.
+// granted reports whether the unit may act under a turn.
+func (v view) granted(name string) bool {
+	held, _ := v.Journal.split()
+	return slices.ContainsFunc(held, func(g effect.Grant) bool { return g.Turn == name })
+}
+
+// giveBack returns the turns that nothing is left to do under, and whose Clear
+// has held.
+func (v view) giveBack() []Action {
+	held, _ := v.Journal.split()
+	done := slices.DeleteFunc(held, func(g effect.Grant) bool { return !v.cleared(v.turn(g.Turn)) })
+	if len(done) == 0 {
+		return nil
+	}
+	return []Action{GiveBack{Grants: done}}
+}
+
+// asks are the turns that the unit wants or still needs, by name: a turn is
+// asked for until it is given back.
 func (v view) asks() []effect.Turn {
 	var asks []effect.Turn
 	wanted := map[string]bool{}
@@ -24,11 +48,11 @@ func (v view) asks() []effect.Turn {
 			asks = append(asks, *s.Turn)
 		}
 	}
-	for _, g := range v.Journal.Intent.Live.Grants {
-		turn := v.turn(g.Turn)
-		if !wanted[g.Turn] && !v.cleared(turn) {
+	held, _ := v.Journal.split()
+	for _, g := range held {
+		if !wanted[g.Turn] {
 			wanted[g.Turn] = true
-			asks = append(asks, turn)
+			asks = append(asks, v.turn(g.Turn))
 		}
 	}
 	slices.SortFunc(asks, func(a, b effect.Turn) int { return cmp.Compare(a.Name, b.Name) })

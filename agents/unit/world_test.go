@@ -30,6 +30,10 @@ type world struct {
 	runs     map[string]int                  // of tasks, by ID and key
 	restarts map[effect.ID]int
 	pid      int
+	token    uint64
+	late     bool                  // the controller may take its time with a report
+	waiting  *effect.Report        // that it has not looked at yet
+	returned map[effect.Grant]bool // as reports said
 
 	journal [][]byte // as on disk
 	intent  effect.Intent
@@ -41,7 +45,7 @@ func newWorld(t *rapid.T, desire func(effect.Input) effect.Desired) *world {
 	w := &world{
 		t: t, desire: desire, files: map[string]string{}, volumes: map[effect.ID]string{}, packages: map[string]string{},
 		running: map[effect.ID]unit.Process{}, loaded: map[effect.ID]map[string]string{}, tasks: map[effect.ID]string{},
-		runs: map[string]int{}, restarts: map[effect.ID]int{}, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
+		returned: map[effect.Grant]bool{}, runs: map[string]int{}, restarts: map[effect.ID]int{}, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	w.boot()
 	return w
@@ -135,6 +139,10 @@ func (w *world) round() (busy bool) {
 		}
 	}()
 	actions := unit.Step(w.state)
+	if w.waiting != nil && (len(actions) == 0 || w.late && rapid.IntRange(0, 4).Draw(w.t, "heard") == 0) {
+		w.hear()
+		return true
+	}
 	if len(actions) == 0 {
 		return false
 	}
@@ -154,16 +162,25 @@ func (w *world) act(a unit.Action) {
 		if unit.NeedsConfirm(a.Step) && !w.state.Answer.Confirmed[a.Key()] && !w.state.Journal.TearingDown() {
 			w.t.Fatalf("%s without a confirmation", a.Step.Name())
 		}
+		w.mayDisrupt(a.Step)
 		delete(w.state.Answer.Confirmed, a.Key())
 		w.perform(a.Step)
 	case unit.Adopt:
 		w.record(unit.Entry{Done: &unit.Ended{Step: a.Step}})
+	case unit.GiveBack:
+		w.record(unit.Entry{Returned: a.Grants})
 	case unit.Publish:
 		w.may()
 		w.commit(a)
 	case unit.SendReport:
 		w.state.Reported = unit.HashReport(a.Report)
-		w.grant(a.Report)
+		for _, g := range a.Report.Returned {
+			w.returned[g] = true
+		}
+		w.waiting = &a.Report
+		if !w.late {
+			w.hear()
+		}
 	case unit.SetTimer:
 		w.state.Timer = a.At
 	case unit.Clear:
@@ -290,18 +307,40 @@ func (w *world) commit(a unit.Publish) {
 	})
 }
 
-// grant gives the turns that are asked for and takes back the others.
+// grant takes back the turns that are given back, and gives those that are
+// asked for.
 func (w *world) grant(r effect.Report) {
-	if !r.Answered {
-		return
-	}
-	var grants []effect.Grant
+	grants := slices.DeleteFunc(slices.Clone(w.intent.Live.Grants), func(g effect.Grant) bool { return slices.Contains(r.Returned, g) })
 	for _, t := range r.Asks {
-		grants = append(grants, effect.Grant{Turn: t.Name, Token: 1})
+		if !slices.ContainsFunc(grants, func(g effect.Grant) bool { return g.Turn == t.Name }) {
+			w.token++
+			grants = append(grants, effect.Grant{Turn: t.Name, Token: w.token})
+		}
 	}
 	if !slices.Equal(grants, w.intent.Live.Grants) {
 		w.change(func(_ *effect.Spec, l *effect.Live) { l.Grants = grants })
 	}
+}
+
+// hear has the controller look at the last report.
+func (w *world) hear() {
+	r := *w.waiting
+	w.waiting = nil
+	w.grant(r)
+}
+
+// mayDisrupt checks that a step acts under a turn that it was not said to have
+// given back: the controller may have given it to another by now.
+func (w *world) mayDisrupt(s effect.Step) {
+	if s.Turn == nil || w.state.Journal.TearingDown() {
+		return
+	}
+	for _, g := range w.state.Journal.Intent.Live.Grants {
+		if g.Turn == s.Turn.Name && !w.returned[g] {
+			return
+		}
+	}
+	w.t.Fatalf("%s under a turn that it does not hold or gave back: %v", s.Name(), w.returned)
 }
 
 // change commits a change of the intent and sends it.

@@ -59,6 +59,7 @@ func newFork(c Config, m model.ModelName, before, after state.State) *fork {
 func (f *fork) settled(u state.UnitRef, r effect.Report) effect.Report {
 	if in, ok := solver.IntentOf(f.before, u); ok {
 		r.Generation, r.Hash, r.Serial, r.Settled, r.Answered, r.Asks = in.Generation, in.Hash, in.Live.Serial, true, true, nil
+		r.Returned = in.Live.Grants
 	}
 	return r
 }

@@ -239,6 +239,11 @@ func (u *unit) report(in effect.Intent, steps []effect.Step) bool {
 			r.Asks = append(r.Asks, *s.Turn)
 		}
 	}
+	for _, g := range in.Live.Grants {
+		if !slices.ContainsFunc(r.Asks, func(t effect.Turn) bool { return t.Name == g.Turn }) {
+			r.Returned = append(r.Returned, g)
+		}
+	}
 	for _, svc := range u.want.Services {
 		r.Services = append(r.Services, effect.ServiceReport{ID: svc.ID, Healthy: svc.Stopped != u.seen.Services[svc.ID].Running})
 	}

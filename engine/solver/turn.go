@@ -55,14 +55,12 @@ func (p *problem) mayTurn(a state.Application, name string) bool {
 	return !open || name == o.Name || strings.HasPrefix(name, o.Name+"/")
 }
 
-// finished reports whether the holder gives the turn back: it has seen the
-// grant and does not ask any more. A unit asks for a turn that it holds until
-// nothing is left to do and what clears the turn has held; it does not count as
-// settled before the turn is taken from it.
+// finished reports whether the holder gives this very grant back. That it does
+// not ask says nothing: it may ask again, and act under the grant, before the
+// turn is taken from it. What it has given back it says until it is taken.
 func (p *problem) finished(t state.Turn) bool {
 	r := p.seen.Reports[state.UnitRef{Model: t.Model, Unit: t.Unit}]
-	wants := slices.ContainsFunc(r.Asks, func(ask effect.Turn) bool { return ask.Name == t.Ask.Name })
-	return r.Answered && r.Serial >= t.Token && !wants
+	return slices.Contains(r.Returned, effect.Grant{Turn: t.Ask.Name, Token: t.Token})
 }
 
 // grant gives a turn to as many askers as its limit allows.

@@ -58,7 +58,7 @@ func (x *restarts) react(i effect.Intent, r *effect.Report) {
 		x.busy[name], x.ran[name] = false, level
 		x.sick[name] = false
 		// It holds the turn until it is taken, so it is not settled yet.
-		r.Services[0].Healthy, r.Asks = true, nil
+		r.Services[0].Healthy, r.Asks, r.Returned = true, nil, i.Live.Grants
 	}
 }
 
@@ -91,6 +91,31 @@ func TestATurnRollsThroughTheUnitsOneAtATimeTheHighestRankLast(t *testing.T) {
 	}
 	if n := heldTurns(w.s, "pg"); n != 0 {
 		t.Errorf("%d turns are still held", n)
+	}
+}
+
+func TestATurnIsTakenOnlyFromWhoNamesItsGrant(t *testing.T) {
+	x := newRestarts(1)
+	w := rolled(t, 2, x)
+	x.blocked["pg/0"] = true
+	w.level(5)
+	w.settle()
+	held, _ := w.s.Turn(unitRef(t, "pg/0"), "restart")
+	for _, tt := range []struct {
+		name     string
+		returned []effect.Grant
+		held     bool
+	}{
+		{"it does not ask, which says nothing", nil, true},
+		{"it gave an earlier grant back", []effect.Grant{{Turn: "restart", Token: held.Token - 1}}, true},
+		{"it gave another turn back", []effect.Grant{{Turn: "leave", Token: held.Token}}, true},
+		{"it gave this grant back", []effect.Grant{{Turn: "restart", Token: held.Token}}, false},
+	} {
+		w.reaction = func(_ effect.Intent, r *effect.Report) { r.Settled, r.Returned = false, tt.returned }
+		w.settle()
+		if got, _ := w.s.Turn(unitRef(t, "pg/0"), "restart"); got.Held != tt.held {
+			t.Errorf("%s: held is %t", tt.name, got.Held)
+		}
 	}
 }
 

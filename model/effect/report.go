@@ -16,9 +16,10 @@ type Report struct {
 	Settled    bool             `json:"settled"`
 	Status     model.Status     `json:"status"`
 	Version    string           `json:"version,omitempty"`
-	Doing      []string         `json:"doing,omitempty"` // effects under way, for progress
-	Asks       []Turn           `json:"asks,omitempty"`  // turns wanted under Hash; none wanted is an answer too
-	Answered   bool             `json:"answered"`        // Asks is complete for Hash
+	Doing      []string         `json:"doing,omitempty"`    // effects under way, for progress
+	Asks       []Turn           `json:"asks,omitempty"`     // turns wanted under Hash; none wanted is an answer too
+	Answered   bool             `json:"answered"`           // Asks is complete for Hash
+	Returned   []Grant          `json:"returned,omitempty"` // grants of the intent that are given back: never acted under again
 	Holds      []Hold           `json:"holds,omitempty"`
 	Reached    string           `json:"reached,omitempty"`
 	Services   []ServiceReport  `json:"services,omitempty"`
