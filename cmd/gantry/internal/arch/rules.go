@@ -95,7 +95,7 @@ var pure = []string{
 	"model", "model/charm", "model/bundle", "model/effect", "model/operator",
 	"engine/state", "engine/solver", "engine/placement", "engine/plan", "engine/observe",
 	"agents/unit", "agents/sim", "charms/sdk", "charms/interfaces",
-	"charms/postgresql", "charms/pgbouncer", "charms/telemetry", "charms/beacon",
+	"charms/postgresql", "charms/pgbouncer", "charms/telemetry", "charms/beacon", "charms/controller",
 }
 
 // impure calls, by import path and name, that pure packages may not make.
