@@ -23,12 +23,7 @@ import (
 func (r *route) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	again := wire.Repeatable(method, args)
 	for s := newSearch(); ; {
-		candidates := r.candidates(s.vain)
-		if len(candidates) == 0 {
-			clear(s.vain)
-			candidates = r.candidates(nil)
-		}
-		address, conn, err := r.open(ctx, candidates)
+		address, conn, err := r.find(ctx, s)
 		if err != nil {
 			return contextError(ctx, err)
 		}
@@ -37,6 +32,16 @@ func (r *route) Invoke(ctx context.Context, method string, args, reply any, opts
 			return wire.Error(v.err)
 		}
 	}
+}
+
+// find returns the next controller that a search is to try.
+func (r *route) find(ctx context.Context, s *search) (string, *grpc.ClientConn, error) {
+	candidates := r.candidates(s.vain)
+	if len(candidates) == 0 {
+		clear(s.vain)
+		candidates = r.candidates(nil)
+	}
+	return r.open(ctx, candidates)
 }
 
 // ask sends a request to one controller. One that may be sent again is given
@@ -106,12 +111,7 @@ func (r *route) elsewhere(ctx context.Context, address, method string, args any,
 // that leads has taken the stream.
 func (r *route) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	for s := newSearch(); ; {
-		candidates := r.candidates(s.vain)
-		if len(candidates) == 0 {
-			clear(s.vain)
-			candidates = r.candidates(nil)
-		}
-		address, conn, err := r.open(ctx, candidates)
+		address, conn, err := r.find(ctx, s)
 		if err != nil {
 			return nil, contextError(ctx, err)
 		}
