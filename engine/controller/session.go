@@ -81,12 +81,17 @@ func (s *session) take() (map[model.UnitName]bool, []effect.Beat) {
 	return units, beats
 }
 
-// mostGathered is how long a change may wait for others to go out with it.
-const mostGathered = time.Second
+// After a push what comes is gathered for thrice as long as the push took, or
+// as long as the agent has work with the intents in it, but never for longer
+// than a change may wait.
+const (
+	mostGathered = time.Second
+	workOfOne    = 4 * time.Millisecond // of an agent with one intent
+)
 
 // send pushes what differs from what the agent has, until ctx ends. Where many
-// units see each other a push takes long, and all that they publish calls for
-// another: after each it gathers what comes for thrice as long as the push took.
+// units see each other all that they publish calls for another intent of each:
+// what comes soon after a push goes out together.
 func (s *session) send(ctx context.Context) error {
 	waiting := map[model.UnitName]bool{}
 	due := time.NewTimer(0)
@@ -113,11 +118,13 @@ func (s *session) send(ctx context.Context) error {
 			due.Reset(notBefore.Sub(began))
 			continue
 		}
-		if err := s.push(st, waiting); err != nil {
+		pushed, err := s.push(st, waiting)
+		if err != nil {
 			return err
 		}
 		clear(waiting)
-		notBefore = time.Now().Add(min(3*time.Since(began), mostGathered))
+		work := time.Duration(pushed) * workOfOne
+		notBefore = time.Now().Add(min(max(3*time.Since(began), work), mostGathered))
 		if err := s.operate(st); err != nil {
 			return err
 		}
@@ -135,8 +142,9 @@ func (s *session) echo(ctx context.Context, beats []effect.Beat) error {
 	return s.stream.Send(effect.Downward{Beat: &beats[len(beats)-1]})
 }
 
-// push sends the intents that differ, and withdraws those that are no more.
-func (s *session) push(st state.State, units map[model.UnitName]bool) error {
+// push sends the intents that differ, and withdraws those that are no more. It
+// returns how many it sent.
+func (s *session) push(st state.State, units map[model.UnitName]bool) (pushed int, err error) {
 	var down effect.Downward
 	intents := solver.NewIntents(st)
 	for u := range units {
@@ -160,9 +168,9 @@ func (s *session) push(st state.State, units map[model.UnitName]bool) error {
 		}
 	}
 	if len(down.Set)+len(down.Withdrawn) == 0 {
-		return nil
+		return 0, nil
 	}
-	return s.stream.Send(down)
+	return len(down.Set), s.stream.Send(down)
 }
 
 // operate sends the operations that wait for this machine, each once a session.
