@@ -11,6 +11,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/cmd/gantry/internal/roles"
 	"github.com/gantry-orchestrator/gantry/engine/provider/sandbox"
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
 func main() {
@@ -25,6 +26,7 @@ func main() {
 		Extra:       commands,
 		ContextPath: func() string { return places().AdminContext() },
 		Charms:      charmFiles,
+		Local:       func() []operator.Finding { return roles.Local(places()) },
 	}, os.Args[1:]))
 }
 

@@ -50,7 +50,15 @@ func TestNothingSpeaksBeforeMutualTLS(t *testing.T) {
 	if len(ports) == 0 || local == 0 {
 		t.Error("no socket was found: the search is blind")
 	}
+	health := strconv.Itoa(in.port + 1)
+	if !ports[health] {
+		t.Error("health is not served")
+	}
 	for port := range ports {
+		if port == health {
+			onlyHealth(t, net.JoinHostPort("127.0.0.1", port))
+			continue
+		}
 		silent(t, net.JoinHostPort("127.0.0.1", port))
 	}
 }

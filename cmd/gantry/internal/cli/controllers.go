@@ -23,6 +23,9 @@ func newControllers(sh *shell) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.flags.output == "text" {
+				defer s.sayDegraded(ctx)
+			}
 			return s.answer(list, func(w io.Writer) { writeControllers(w, list) })
 		}),
 	}

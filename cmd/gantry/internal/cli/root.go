@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
 // Config is what the commands work with. The zero value of each field takes
@@ -28,6 +29,8 @@ type Config struct {
 	// Charms are the files of a charm that is built in, nil for another. They
 	// tell where in an operator's files a mistake is, and nothing else.
 	Charms func(model.CharmName) fs.FS
+	// Local is what doctor finds on this host by itself; it may be nil.
+	Local func() []operator.Finding
 }
 
 func (c Config) withDefaults() Config {
@@ -120,12 +123,12 @@ var commands = []struct {
 		newIntegrate, newRemoveRelation, newAddUnit, newRemoveUnit, newRemoveApplication,
 	}},
 	{groupLook, []func(*shell) *cobra.Command{
-		newStatus, newShowUnit, newShowApplication, newWait, newDebugLog, newHistory, newEvents, newShowStatusLog, newQuery, newRetention,
+		newStatus, newDoctor, newShowUnit, newShowApplication, newWait, newDebugLog, newHistory, newEvents, newShowStatusLog, newQuery, newRetention,
 	}},
 	{groupOperate, []func(*shell) *cobra.Command{
 		newRun, newExec, newShowOperation, newOperations, newOrder, newTurn, newTask, newCharm,
 	}},
-	{groupControl, []func(*shell) *cobra.Command{newEnableHA, newControllers, newBackup}},
+	{groupControl, []func(*shell) *cobra.Command{newEnableHA, newControllers, newBackup, newMetrics}},
 	{groupPlace, []func(*shell) *cobra.Command{
 		newModels, newAddModel, newSwitch, newDestroyModel, newMachines, newAddMachine, newRemoveMachine,
 	}},

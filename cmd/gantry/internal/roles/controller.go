@@ -59,7 +59,7 @@ func runController(ctx context.Context, p Places) error {
 	}
 	return control(ctx, filepath.Join(p.Run, "charms"), controller.Config{
 		Dir: p.controller(), Listen: listenAddress(install), Advertise: advertised(install),
-		Provider: install.Provider,
+		Provider: install.Provider, Health: install.health(),
 	})
 }
 

@@ -23,6 +23,7 @@ type memberOptions struct {
 	root     string
 	listen   string
 	roleFile string
+	health   string
 	await    bool
 	leave    bool
 }
@@ -31,6 +32,7 @@ func (o *memberOptions) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.dir, "member", "", "join the controllers that there are, with the state in this directory")
 	cmd.Flags().StringVar(&o.root, "root", "/", "root directory of the machine that it runs on")
 	cmd.Flags().StringVar(&o.listen, "listen", "", "host:port where the others reach it")
+	cmd.Flags().StringVar(&o.health, "health", "127.0.0.1:17181", "host:port, of this machine alone, of /healthz and /readyz")
 	cmd.Flags().StringVar(&o.roleFile, "role-file", "", "file that says what it is among the others")
 	cmd.Flags().BoolVar(&o.await, "await", false, "only wait until it takes part")
 	cmd.Flags().BoolVar(&o.leave, "leave", false, "only end its membership")
@@ -48,6 +50,7 @@ func (o *memberOptions) run(ctx context.Context) error {
 	}
 	return control(ctx, filepath.Join(filepath.Dir(o.roleFile), "charms"), controller.Config{
 		Dir: o.dir, Listen: o.listen, Advertise: []string{o.listen}, Machine: o.machine, RoleFile: o.roleFile,
+		Health: o.health,
 	})
 }
 

@@ -84,7 +84,8 @@ func (p Places) make() error {
 type Install struct {
 	Provider string `json:"provider"` // sandbox or loopback
 	Base     string `json:"base,omitempty"`
-	Port     int    `json:"port"` // of the controller
+	Port     int    `json:"port"`             // of the controller
+	Health   int    `json:"health,omitempty"` // port of health on 127.0.0.1; 0 is the one above Port
 	// Controller is the ID of the one that was started here: another one is
 	// not begun in its place.
 	Controller string `json:"controller,omitempty"`

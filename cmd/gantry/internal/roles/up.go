@@ -36,6 +36,7 @@ type upOptions struct {
 	provider string
 	base     string
 	port     int
+	health   int
 	out      io.Writer
 }
 
@@ -59,6 +60,7 @@ up says which provider of machines it chooses and why: sandbox machines
 	cmd.Flags().StringVar(&o.provider, "provider", "", "what makes machines: sandbox or loopback (default: what suits this host)")
 	cmd.Flags().StringVar(&o.base, "base", "", "what a sandbox machine shows: debian or host (default: debian where it can be built)")
 	cmd.Flags().IntVar(&o.port, "port", defaultPort, "port of the controller")
+	cmd.Flags().IntVar(&o.health, "health-port", 0, "port on 127.0.0.1 of /healthz and /readyz; -1 for none (default: the one above --port)")
 	return cmd
 }
 
@@ -140,7 +142,7 @@ func (o upOptions) install(p Places) (Install, error) {
 	for _, lack := range c.Lacks {
 		fmt.Fprintf(o.out, "up: lacking: %s\n", lack)
 	}
-	chosen = Install{Provider: c.Provider, Base: c.Base, Port: o.port}
+	chosen = Install{Provider: c.Provider, Base: c.Base, Port: o.port, Health: o.health}
 	return chosen, p.saveInstall(chosen)
 }
 
