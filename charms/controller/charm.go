@@ -39,8 +39,13 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	b.Probe(effect.Probe{ID: role, File: roleFile(in), Interval: time.Second})
 	b.Probe(effect.Probe{ID: taking, File: roleFile(in) + ".member", Interval: 500 * time.Millisecond})
 	now, _ := sdk.Fact[string](in, role)
+	uses := []effect.ID{build, volume}
+	if sdk.Bool(in, "replicated-history") {
+		// Before the process: it takes the sibling that needs this at its start.
+		uses = append(uses, b.Package("libdqlite0"))
+	}
 	b.Service(effect.Service{
-		ID: service, Volume: volume, Uses: []effect.ID{build, volume}, RestartOn: []effect.ID{build},
+		ID: service, Volume: volume, Uses: uses, RestartOn: []effect.ID{build},
 		Command: append(command(in), "--listen", address, "--role-file", roleFile(in)),
 		Health:  taking, Window: 2 * time.Second, StopTimeout: 20 * time.Second,
 		Turn: &effect.Turn{Name: "restart", Limit: 1, Rank: rank(now), Clear: taking},

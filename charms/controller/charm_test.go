@@ -47,3 +47,16 @@ func TestAControllerJoinsOnceItRunsAndLeavesBeforeItStops(t *testing.T) {
 		t.Error("it stopped before it had left")
 	}
 }
+
+func TestAControllerWithAReplicatedHistoryHasItsLibraryBeforeItStarts(t *testing.T) {
+	s := two()
+	s.Units, s.Config = 1, map[string]any{"replicated-history": true}
+	m := sdktest.New(t, builtin, s)
+	m.Settle()
+	steps := m.Unit(0).Done()
+	library := slices.IndexFunc(steps, func(s effect.Step) bool { return s.Kind == effect.Install && s.ID == "package/libdqlite0" })
+	start := slices.IndexFunc(steps, func(s effect.Step) bool { return s.Kind == effect.Start && s.ID == "service/controller" })
+	if library < 0 || library > start {
+		t.Errorf("step %d installs the library, step %d starts the controller", library, start)
+	}
+}

@@ -81,24 +81,45 @@ func Open(ctx context.Context, cfg provider.Config) (*Provider, error) {
 
 func (p *Provider) binaryDir() string { return filepath.Join(p.cfg.StateDir, "bin") }
 
-// installBinary copies the gantry binary to where machines see it. Those that
-// run keep the one that they run.
+// replicatedSuffix is what the name of the binary ends in whose history is
+// replicated. It lies beside the other, on the host and in machines.
+const replicatedSuffix = "-dqlite"
+
+// installBinary copies the gantry binary, and where there is one that whose
+// history is replicated, to where machines see them. Those that run keep what
+// they run.
 func (p *Provider) installBinary() error {
+	if err := os.MkdirAll(p.binaryDir(), 0o755); err != nil {
+		return fmt.Errorf("install the gantry binary: %w", err)
+	}
 	target := filepath.Join(p.binaryDir(), "gantry")
-	source, err := os.Stat(p.cfg.Binary)
+	// The sibling first: who starts a new gantry finds its own build beside it.
+	err := install(p.cfg.Binary+replicatedSuffix, target+replicatedSuffix)
+	if errors.Is(err, os.ErrNotExist) {
+		err = os.RemoveAll(target + replicatedSuffix)
+	}
 	if err != nil {
 		return fmt.Errorf("gantry binary: %w", err)
+	}
+	if err := install(p.cfg.Binary, target); err != nil {
+		return fmt.Errorf("gantry binary: %w", err)
+	}
+	return nil
+}
+
+// install copies a binary, unless the copy is of it already.
+func install(binary, target string) error {
+	source, err := os.Stat(binary)
+	if err != nil {
+		return err
 	}
 	installed, err := os.Stat(target)
 	if err == nil && installed.Size() == source.Size() && installed.ModTime().Equal(source.ModTime()) {
 		return nil
 	}
-	content, err := os.ReadFile(p.cfg.Binary)
+	content, err := os.ReadFile(binary)
 	if err != nil {
-		return fmt.Errorf("gantry binary: %w", err)
-	}
-	if err := os.MkdirAll(p.binaryDir(), 0o755); err != nil {
-		return fmt.Errorf("install the gantry binary: %w", err)
+		return err
 	}
 	if err := store.Replace(target, content, 0o755); err != nil {
 		return err
@@ -218,7 +239,10 @@ func (p *Provider) kill(ctx context.Context, uuid string, rec store.Record) erro
 	if err := rec.Process.Signal(unix.SIGKILL); err != nil {
 		return fmt.Errorf("kill machine %s: %w", uuid, err)
 	}
-	return rec.Process.Wait(ctx)
+	if err := rec.Process.Wait(ctx); err != nil {
+		return err
+	}
+	return p.groups.empty(ctx, uuid)
 }
 
 // Isolate implements provider.Isolator: the machine's link loses its carrier.

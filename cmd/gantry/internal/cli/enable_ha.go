@@ -21,6 +21,9 @@ import (
 // of the application of the same name.
 const controllerModel = "controller"
 
+// historyOpens is how long a controller may take to open its history.
+const historyOpens = 5 * time.Second
+
 type enableHAOptions struct {
 	changeOptions
 	count int
@@ -105,13 +108,16 @@ func (o *enableHAOptions) scale(ctx context.Context, s *session) (revision uint6
 	if o.count == 1 {
 		return 0, nil
 	}
-	port := portOf(members)
-	if len(status.Applications) > 0 { // it has been chosen before
-		if port, err = s.controllersPort(ctx); err != nil {
-			return 0, err
-		}
+	options := chosen{port: portOf(members)}
+	if len(status.Applications) > 0 {
+		options, err = s.chosenBefore(ctx)
+	} else {
+		options.replicated, err = s.replicatedHistory(ctx)
 	}
-	request := operator.Apply{Change: o.change(), Model: s.model, Bundle: controllersBundle(o.count-1, port)}
+	if err != nil {
+		return 0, err
+	}
+	request := operator.Apply{Change: o.change(), Model: s.model, Bundle: controllersBundle(o.count-1, options)}
 	done, err := commit(ctx, s, fmt.Sprintf("asking for %d controllers", o.count), func(ctx context.Context) (operator.Applied, error) {
 		return s.client.Apply(ctx, request)
 	})
@@ -155,23 +161,54 @@ func portOf(members []operator.Controller) string {
 	return ""
 }
 
-// controllersPort is the port that the controllers on machines have.
-func (s *session) controllersPort(ctx context.Context) (string, error) {
-	options, err := s.client.Config(ctx, s.model, controllerModel)
-	for _, o := range options {
-		if o.Name == "port" {
-			return fmt.Sprint(o.Value), nil
-		}
-	}
-	return "", err
+// chosen are the options of the controllers on machines.
+type chosen struct {
+	port       string
+	replicated bool // their history
 }
 
-func controllersBundle(units int, port string) []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "applications:\n  %s:\n    charm: controller\n    num_units: %d\n", controllerModel, units)
-	if port != "" {
-		fmt.Fprintf(&b, "    options:\n      port: %s\n", port)
+// chosenBefore is what the controllers on machines have.
+func (s *session) chosenBefore(ctx context.Context) (c chosen, err error) {
+	options, err := s.client.Config(ctx, s.model, controllerModel)
+	for _, o := range options {
+		switch o.Name {
+		case "port":
+			c.port = fmt.Sprint(o.Value)
+		case "replicated-history":
+			c.replicated = fmt.Sprint(o.Value) == "true"
+		}
 	}
+	return c, err
+}
+
+// replicatedHistory reports whether the controller that there is has a history
+// that others can share. One that was just started may not have opened it yet;
+// one that cannot for longer keeps nobody from having several controllers.
+func (s *session) replicatedHistory(ctx context.Context) (bool, error) {
+	for deadline := time.Now().Add(historyOpens); ; {
+		past, err := s.client.ListHistory(ctx, operator.HistoryQuery{Model: s.model, Limit: 1})
+		if err == nil || !errors.Is(err, model.ErrUnavailable) {
+			return past.Health.Backend == "dqlite", err
+		}
+		if time.Now().After(deadline) {
+			s.note("The history is out of reach: each controller keeps its own. Once it is back: gantry config -m %s %s replicated-history=true", s.model, controllerModel)
+			return false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(retryEvery):
+		}
+	}
+}
+
+func controllersBundle(units int, c chosen) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "applications:\n  %s:\n    charm: controller\n    num_units: %d\n    options:\n", controllerModel, units)
+	if c.port != "" {
+		fmt.Fprintf(&b, "      port: %s\n", c.port)
+	}
+	fmt.Fprintf(&b, "      replicated-history: %v\n", c.replicated)
 	return []byte(b.String())
 }
 
