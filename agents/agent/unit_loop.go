@@ -337,7 +337,11 @@ func (u *unitLoop) setIntent(in effect.Intent, proven bool) {
 	if same || older && !proven {
 		return
 	}
-	if err := u.record(unit.Entry{Intent: &in}); err != nil {
+	entries := []unit.Entry{u.state.Journal.Next(in)}
+	if in.Hash != was.Hash { // the charm is to be asked about it next
+		entries = append(entries, unit.Entry{Now: u.state.Journal.Advanced(time.Now(), in.Hash)})
+	}
+	if err := u.record(entries...); err != nil {
 		return
 	}
 	u.state.Host.Program = u.agent.Program(in.Spec.Charm)

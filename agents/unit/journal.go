@@ -53,6 +53,7 @@ type Outcome struct {
 type Entry struct {
 	Snapshot  *Journal       `json:"snapshot,omitempty"` // replaces all before it
 	Intent    *effect.Intent `json:"intent,omitempty"`
+	Change    *Change        `json:"change,omitempty"` // of the intent, instead
 	Withdrawn bool           `json:"withdrawn,omitempty"`
 	Now       *Advance       `json:"now,omitempty"`    // before the charm is asked
 	Begun     *Begun         `json:"begun,omitempty"`  // before a step touches the host
@@ -70,6 +71,14 @@ type Entry struct {
 type Advance struct {
 	Now time.Time `json:"now"`
 	For string    `json:"for"` // hash of the spec
+}
+
+// Advanced is the charm's time for a spec that is new, never before the last.
+func (j Journal) Advanced(now time.Time, spec string) *Advance {
+	if now.Before(j.Now) {
+		now = j.Now
+	}
+	return &Advance{Now: now, For: spec}
 }
 
 // Ended is a step that was performed.
@@ -93,6 +102,8 @@ func (j Journal) Apply(e Entry) Journal {
 		return *e.Snapshot
 	case e.Intent != nil:
 		return j.intend(*e.Intent)
+	case e.Change != nil:
+		return j.intend(j.changed(*e.Change))
 	case e.Withdrawn:
 		j.Withdrawn = true
 	case e.Now != nil:
