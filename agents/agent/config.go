@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"os/exec"
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/agents/perform"
@@ -81,6 +82,15 @@ type Charms interface {
 	// Call runs a named call as a user, in a process of its own.
 	Call(ctx context.Context, charm effect.Charm, user string, call effect.Invocation) (string, error)
 	RunAction(ctx context.Context, charm effect.Charm, user string, action effect.Invocation) (map[string]string, error)
+}
+
+// KeepingCharms is what Charms may do besides: have a call's process run so
+// that its outcome outlives the agent.
+type KeepingCharms interface {
+	// CallKept is Call, its process run by run, which returns what it printed.
+	CallKept(ctx context.Context, charm effect.Charm, user string, call effect.Invocation, run func(*exec.Cmd) ([]byte, error)) (string, error)
+	// CallResult is the result of a call that printed this.
+	CallResult(printed []byte) (string, error)
 }
 
 func (c Config) validate() error {

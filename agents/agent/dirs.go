@@ -49,6 +49,9 @@ func (d Dirs) journals() string { return filepath.Join(d.State, "journal") }
 
 func (d Dirs) journal(u model.UnitName) string { return filepath.Join(d.journals(), u.Dashed()) }
 
+// outcomes is where a unit's tasks leave what came of them.
+func (d Dirs) outcomes(u model.UnitName) string { return filepath.Join(d.State, "tasks", u.Dashed()) }
+
 // offsets is where it is kept how far services' logs were sent.
 func (d Dirs) offsets() string { return filepath.Join(d.State, "logs.json") }
 

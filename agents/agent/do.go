@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 
 	"github.com/gantry-orchestrator/gantry/agents/perform"
 	"github.com/gantry-orchestrator/gantry/agents/unit"
@@ -179,6 +180,7 @@ func (u *unitLoop) sendReport(r effect.Report) error {
 
 func (u *unitLoop) clear(ctx context.Context) error {
 	left, err := clearHost(u.state.Host)
+	err = errors.Join(err, os.RemoveAll(u.agent.Dirs.outcomes(u.name)))
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ func (u *unitLoop) perform(ctx context.Context, p unit.Perform) error {
 		u.made(ended)
 		return u.record(unit.Entry{Done: &ended})
 	})
+	if err == nil && p.Step.Effect.Task != nil {
+		err = u.outcome(*p.Step.Effect.Task).Clear()
+	}
 	if err != nil {
 		return err
 	}
@@ -60,7 +63,7 @@ func (u *unitLoop) step(ctx context.Context, p unit.Perform) (unit.Ended, error)
 	s := p.Step
 	switch {
 	case s.Kind == effect.Update || s.Kind == effect.Conclude:
-		return unit.Ended{Step: s, Outcome: concluded(s)}, nil
+		return u.conclude(ctx, s)
 	case s.Effect.Service != nil:
 		return unit.Ended{Step: s}, u.serve(ctx, s)
 	case s.Effect.Task != nil:
@@ -99,20 +102,15 @@ func (u *unitLoop) begin(ctx context.Context, m perform.Machine, s effect.Step) 
 	return former, u.call(ctx, func() error { return u.record(unit.Entry{Begun: &unit.Begun{Step: s, Former: former}}) })
 }
 
-// concluded is the outcome of a task that was found done after a crash. What
-// it returned is lost with the process.
-func concluded(s effect.Step) *unit.Outcome {
-	if s.Kind != effect.Conclude || s.Effect.Task.Scope != effect.ApplicationScope {
-		return nil
-	}
-	return &unit.Outcome{Task: *s.Effect.Task}
-}
-
 // runTask runs a task, or undoes it. Its outcome is journaled with it.
 func (u *unitLoop) runTask(ctx context.Context, p unit.Perform) (unit.Ended, error) {
 	t := *p.Step.Effect.Task
 	ctx, cancel := context.WithTimeout(ctx, perform.TaskTimeout(t))
 	defer cancel()
+	keep := u.outcome(t)
+	if err := keep.Clear(); err != nil {
+		return unit.Ended{}, err
+	}
 	caller, probes, err := u.openTask(ctx, p)
 	if err != nil {
 		return unit.Ended{}, err
@@ -121,23 +119,21 @@ func (u *unitLoop) runTask(ctx context.Context, p unit.Perform) (unit.Ended, err
 		_, err := perform.RunExec(ctx, u.secrets, caller, *t.Undo, p.Token)
 		return unit.Ended{Step: p.Step}, err
 	}
-	result, err := perform.RunExec(ctx, u.secrets, caller, t.Run, p.Token)
+	caller.keep = &keep
+	result, err := perform.RunTask(ctx, u.secrets, caller, t.Run, p.Token, keep)
+	caller.keep = nil
 	if err == nil {
 		err = perform.AwaitYields(ctx, u.secrets, caller, t.Yields, probes)
 	}
 	if err != nil {
 		return unit.Ended{}, u.taskFailed(ctx, p, err)
 	}
-	ended := unit.Ended{Step: p.Step}
-	if t.Scope == effect.ApplicationScope || t.Result != effect.NoResult {
-		ended.Outcome = &unit.Outcome{Task: t, Token: p.Token, Result: result}
-	}
-	return ended, u.stillLeads(ctx, p)
+	return endedWith(p.Step, p.Token, result), u.stillLeads(ctx, p)
 }
 
 // openTask journals that the run begins. From here on a crash leaves its
 // outcome unknown.
-func (u *unitLoop) openTask(ctx context.Context, p unit.Perform) (caller perform.Caller, probes []effect.Probe, err error) {
+func (u *unitLoop) openTask(ctx context.Context, p unit.Perform) (caller call, probes []effect.Probe, err error) {
 	err = u.call(ctx, func() error {
 		u.secrets.know(u.state.Journal.Intent.Spec)
 		caller = call{charms: u.agent.Charms, charm: u.state.Journal.Intent.Spec.Charm, input: u.state.Input()}
@@ -185,9 +181,14 @@ type call struct {
 	charms Charms
 	charm  effect.Charm
 	input  effect.Input
+	keep   *perform.Outcome // nil: the call's process leaves none
 }
 
 // Call implements perform.Caller.
 func (c call) Call(ctx context.Context, name string, args map[string]string, user string, token uint64) (string, error) {
-	return c.charms.Call(ctx, c.charm, user, effect.Invocation{Name: name, Args: args, Token: token, Input: c.input})
+	inv := effect.Invocation{Name: name, Args: args, Token: token, Input: c.input}
+	if k, keeps := c.charms.(KeepingCharms); keeps && c.keep != nil {
+		return k.CallKept(ctx, c.charm, user, inv, c.keep.Output)
+	}
+	return c.charms.Call(ctx, c.charm, user, inv)
 }

@@ -113,6 +113,7 @@ func (u *unitLoop) run(ctx context.Context) error {
 	drift := time.NewTicker(driftInterval)
 	defer drift.Stop()
 	u.watchHost(ctx)
+	u.recover(ctx)
 	for !u.gone && u.broken == nil && ctx.Err() == nil {
 		u.advance(ctx)
 		select {

@@ -24,6 +24,9 @@ type Command struct {
 	Stdin []byte
 	User  string // empty: the agent's own
 	Dir   string
+	// Keep, unless nil, holds the outcome: the process is then not killed when
+	// the agent dies.
+	Keep *Outcome
 }
 
 // Output is what a process left. Each stream holds its last bytes, at most
@@ -49,7 +52,6 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 	if err != nil {
 		return Output{}, fmt.Errorf("run %s: %w", c.Argv[0], err)
 	}
-	var stdout, stderr tail
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Env = Environment(c.Env, c.User)
 	cmd.Dir = c.Dir
@@ -57,17 +59,15 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 		cmd.Dir = "/"
 	}
 	cmd.Stdin = strings.NewReader(string(c.Stdin))
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// The process dies with the agent, so that a task which is run again after
-	// a crash never runs twice at once. The kernel ties that to the thread that
-	// forks, which must therefore outlive the process.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: credential}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: credential}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	err = cmd.Run()
-	out := Output{Code: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}
+	var out Output
+	if c.Keep != nil {
+		out, err = c.Keep.run(cmd)
+	} else {
+		out, err = runAttached(cmd)
+	}
 	if ctx.Err() != nil {
 		return out, fmt.Errorf("run %s: stopped after its time: %w", c.Argv[0], ctx.Err())
 	}
@@ -76,6 +76,20 @@ func (c Command) Run(ctx context.Context) (Output, error) {
 		return out, fmt.Errorf("run %s: %w: %w", c.Argv[0], err, model.ErrInvalid)
 	}
 	return out, nil
+}
+
+// runAttached runs a process that ends with the agent.
+func runAttached(cmd *exec.Cmd) (Output, error) {
+	var stdout, stderr tail
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// The process dies with the agent, so that what is run again after a
+	// crash never runs twice at once. The kernel ties that to the thread that
+	// forks, which must therefore outlive the process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	err := cmd.Run()
+	return Output{Code: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}, err
 }
 
 func searchPath() string {

@@ -26,10 +26,23 @@ func RunExec(ctx context.Context, secrets Secrets, caller Caller, x effect.Exec,
 		}
 		return caller.Call(ctx, x.Call, args, x.User, token)
 	}
+	return runCommand(ctx, secrets, x, nil)
+}
+
+// RunTask runs what a task runs, as RunExec does; a command leaves its outcome.
+func RunTask(ctx context.Context, secrets Secrets, caller Caller, x effect.Exec, token uint64, keep Outcome) (string, error) {
+	if x.Call != "" {
+		return RunExec(ctx, secrets, caller, x, token)
+	}
+	return runCommand(ctx, secrets, x, &keep)
+}
+
+func runCommand(ctx context.Context, secrets Secrets, x effect.Exec, keep *Outcome) (string, error) {
 	command, err := commandOf(ctx, secrets, x)
 	if err != nil {
 		return "", err
 	}
+	command.Keep = keep
 	out, err := command.Run(ctx)
 	if err != nil {
 		return "", err

@@ -30,17 +30,37 @@ const maxStderr = 2048
 // agent's own, and kills it with its process group when ctx is done. The
 // invocation, which may hold secrets, goes through a pipe.
 func (h *Host) Call(ctx context.Context, c effect.Charm, asUser string, call effect.Invocation) (string, error) {
-	r, err := h.invoke(ctx, c, asUser, "call", call)
+	return h.CallKept(ctx, c, asUser, call, output)
+}
+
+// CallKept runs a call as Call does, but has run run its process, which is to
+// return what that printed.
+func (h *Host) CallKept(ctx context.Context, c effect.Charm, asUser string, call effect.Invocation, run func(*exec.Cmd) ([]byte, error)) (string, error) {
+	r, err := h.invoke(ctx, c, asUser, "call", call, run)
 	return r.Value, err
 }
 
+// CallResult is the result of a call that printed this.
+func (h *Host) CallResult(printed []byte) (string, error) {
+	var r plugin.Result
+	if err := json.Unmarshal(printed, &r); err != nil {
+		return "", fmt.Errorf("a call gave no result: %w: %w", err, model.ErrInvalid)
+	}
+	if r.Error != "" {
+		return "", errors.New(r.Error)
+	}
+	return r.Value, nil
+}
+
+func output(cmd *exec.Cmd) ([]byte, error) { return cmd.Output() }
+
 // RunAction runs an action of a charm as Call runs a call.
 func (h *Host) RunAction(ctx context.Context, c effect.Charm, asUser string, action effect.Invocation) (map[string]string, error) {
-	r, err := h.invoke(ctx, c, asUser, "action", action)
+	r, err := h.invoke(ctx, c, asUser, "action", action, output)
 	return r.Output, err
 }
 
-func (h *Host) invoke(ctx context.Context, c effect.Charm, asUser, kind string, inv effect.Invocation) (plugin.Result, error) {
+func (h *Host) invoke(ctx context.Context, c effect.Charm, asUser, kind string, inv effect.Invocation, run func(*exec.Cmd) ([]byte, error)) (plugin.Result, error) {
 	fail := func(err error) (plugin.Result, error) {
 		return plugin.Result{}, fmt.Errorf("%s %s of charm %s on %s: %w", kind, inv.Name, c.Name, inv.Input.Spec.Unit, err)
 	}
@@ -56,15 +76,14 @@ func (h *Host) invoke(ctx context.Context, c effect.Charm, asUser, kind string, 
 	if err != nil {
 		return fail(err)
 	}
-	var stdout bytes.Buffer
 	stderr := tail{max: maxStderr}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
-	runErr := cmd.Run()
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &stderr
+	stdout, runErr := run(cmd)
 	if ctx.Err() != nil {
 		return fail(fmt.Errorf("it was killed: %w", ctx.Err()))
 	}
 	var r plugin.Result
-	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+	if err := json.Unmarshal(stdout, &r); err != nil {
 		return fail(fmt.Errorf("it gave no result (%v): %s", runErr, stderr.text()))
 	}
 	if r.Error != "" {

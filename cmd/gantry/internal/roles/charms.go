@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"sync"
@@ -75,6 +76,14 @@ func (c *charmHost) Call(ctx context.Context, charm effect.Charm, user string, c
 		return "", err
 	}
 	return c.Host.Call(ctx, charm, user, call)
+}
+
+// CallKept implements agent.KeepingCharms.
+func (c *charmHost) CallKept(ctx context.Context, charm effect.Charm, user string, call effect.Invocation, run func(*exec.Cmd) ([]byte, error)) (string, error) {
+	if err := c.fetch(ctx, charm); err != nil {
+		return "", err
+	}
+	return c.Host.CallKept(ctx, charm, user, call, run)
 }
 
 // RunAction implements agent.Charms.
