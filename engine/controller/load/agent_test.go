@@ -21,7 +21,7 @@ import (
 type agent struct {
 	fleet   *fleet
 	machine string // UUID
-	address string
+	host    effect.HostFacts
 	as      client.Context
 	conn    *client.Agent
 
@@ -61,9 +61,7 @@ func (a *agent) session(ctx context.Context) error {
 		a.fleet.failed(err)
 		return err
 	}
-	hello := effect.Hello{Machine: a.machine, Version: "load", Now: time.Now(), Host: effect.HostFacts{
-		Hostname: a.machine, Arch: "amd64", Cores: 2, MemoryMiB: 1024, Address: a.address,
-	}}
+	hello := effect.Hello{Machine: a.machine, Version: "load", Now: time.Now(), Host: a.host}
 	a.mu.Lock()
 	var again effect.Upward
 	for _, k := range a.known {

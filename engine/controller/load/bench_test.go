@@ -17,6 +17,7 @@ import (
 var (
 	size     = flag.Int("agents", 10000, "simulated agents, each of a machine of its own")
 	density  = flag.Int("units", 10, "units on each machine")
+	joining  = flag.Int("joining", 1000, "machines that join by token")
 	patience = flag.Duration("patience", 5*time.Minute, "the longest wait for anything")
 )
 
@@ -26,8 +27,10 @@ var (
 func figure(format string, args ...any) { fmt.Printf("figure: "+format+"\n", args...) }
 
 func BenchmarkTenThousandAgents(b *testing.B) {
-	p := start(b, b.TempDir(), "127.0.0.1:0")
-	f := populate(b, p, *size, *density)
+	seeded := seed(b, *size, *density)
+	p := start(b, seeded.dir, "127.0.0.1:0")
+	figure("controller started on a log of %d units: leading after %.1f s, %.1f s of processor time", *size**density, p.ready.Took.Seconds(), p.processor(b).Seconds())
+	f := seeded.run(p, *density)
 	defer f.stop()
 	idle(b, p)
 	for i := range 5 {
@@ -35,6 +38,13 @@ func BenchmarkTenThousandAgents(b *testing.B) {
 	}
 	figure("controller with %d machines and %d units, PSS: %.0f MB (goal under 2 GB)", *size, *size**density, p.pss(b))
 	storm(b, p, f)
+}
+
+func BenchmarkJoinByToken(b *testing.B) {
+	p := start(b, b.TempDir(), "127.0.0.1:0")
+	f := joined(b, p, *joining)
+	f.stop()
+	p.stop(b)
 }
 
 // idle tells what the controller does while nothing happens but beats.
@@ -53,7 +63,7 @@ func change(b *testing.B, p *process, f *fleet, word string) {
 	var told atomic.Int64
 	done := make(chan struct{})
 	watch := func(i effect.Intent) {
-		if i.Spec.Unit.Application == "a0" && i.Spec.Config["word"] == word && told.Add(1) == int64(*size) {
+		if i.Spec.Unit.Application == "a0a" && i.Spec.Config["word"] == word && told.Add(1) == int64(*size) {
 			close(done)
 		}
 	}
@@ -74,7 +84,7 @@ func change(b *testing.B, p *process, f *fleet, word string) {
 
 func set(b *testing.B, p *process, word string) {
 	b.Helper()
-	_, err := p.admin.SetConfig(context.Background(), operator.SetConfig{Model: modelName, Application: "a0", Set: map[string]string{"word": word}})
+	_, err := p.admin.SetConfig(context.Background(), operator.SetConfig{Model: modelName, Application: "a0a", Set: map[string]string{"word": word}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -98,8 +108,9 @@ func storm(b *testing.B, p *process, f *fleet) {
 
 func BenchmarkStatusOf2500Units(b *testing.B) {
 	const agents, applications, calls = 250, 10, 200
-	p := start(b, b.TempDir(), "127.0.0.1:0")
-	f := populate(b, p, agents, applications)
+	seeded := seed(b, agents, applications)
+	p := start(b, seeded.dir, "127.0.0.1:0")
+	f := seeded.run(p, applications)
 	defer f.stop()
 	time.Sleep(2 * time.Second)
 	var took []time.Duration
@@ -127,8 +138,9 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // end has it.
 func BenchmarkRelationData(b *testing.B) {
 	const writes = 500
-	p := start(b, b.TempDir(), "127.0.0.1:0")
-	f := populate(b, p, 2, 1)
+	seeded := seed(b, 2, 1)
+	p := start(b, seeded.dir, "127.0.0.1:0")
+	f := seeded.run(p, 1)
 	defer f.stop()
 	ctx := context.Background()
 	relation := related(b, p, f)

@@ -3,8 +3,6 @@ package load
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"testing"
 	"time"
 
@@ -21,17 +19,16 @@ const (
 	joiners   = 32 // at once
 )
 
-// populate deploys an application with a unit on a machine of its own for
-// each agent, has all machines join by their tokens, and deploys further
-// applications with a unit on each machine.
-func populate(b *testing.B, p *process, agents, applications int) *fleet {
+// joined deploys an application with a unit on a machine of its own for each
+// agent, and has all machines join by their tokens.
+func joined(b *testing.B, p *process, agents int) *fleet {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &fleet{end: cancel}
 	if _, err := p.admin.AddModel(ctx, operator.AddModel{Name: modelName}); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := p.admin.Deploy(ctx, operator.Deploy{Model: modelName, Charm: "lone", Application: "a0", Units: agents}); err != nil {
+	if _, err := p.admin.Deploy(ctx, operator.Deploy{Model: modelName, Charm: "lone", Application: "a0a", Units: agents}); err != nil {
 		b.Fatal(err)
 	}
 	began := time.Now()
@@ -39,22 +36,6 @@ func populate(b *testing.B, p *process, agents, applications int) *fleet {
 	figure("tokens for %d machines, asked for at once: %.1f s", agents, time.Since(began).Seconds())
 	f.join(b, ctx, wanted)
 	f.await(b, "every agent has its session", func() bool { return f.connected.Load() == int64(agents) })
-
-	var to []string
-	for _, m := range wanted {
-		to = append(to, string(m.Name))
-	}
-	began = time.Now()
-	for i := 1; i < applications; i++ {
-		name := model.ApplicationName("a" + strconv.Itoa(i))
-		if _, err := p.admin.Deploy(ctx, operator.Deploy{Model: modelName, Charm: "lone", Application: name, To: to}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	f.await(b, "every unit is known to its agent", func() bool { return f.units.Load() == int64(agents*applications) })
-	if applications > 1 {
-		figure("%d units on %d machines deployed, to all told: %.1f s", agents*(applications-1), agents, time.Since(began).Seconds())
-	}
 	return f
 }
 
@@ -98,8 +79,7 @@ func (f *fleet) join(b *testing.B, ctx context.Context, wanted []effect.WantedMa
 				return err
 			}
 			a := &agent{
-				fleet: f, machine: m.UUID, as: as, address: fmt.Sprintf("10.%d.%d.%d", 64+i>>16, i>>8&255, i&255),
-				known: map[model.UnitName]effect.Known{},
+				fleet: f, machine: m.UUID, as: as, host: facts(i), known: map[model.UnitName]effect.Known{},
 			}
 			f.agents[i] = a
 			f.running.Go(func() { _ = a.run(ctx) })

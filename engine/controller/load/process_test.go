@@ -177,4 +177,6 @@ func (p *process) pss(b *testing.B) float64 {
 	return 0
 }
 
-func (p *process) proc(file string) string { return fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file) }
+func (p *process) proc(file string) string {
+	return fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file)
+}
