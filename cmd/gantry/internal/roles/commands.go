@@ -6,8 +6,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Version of this binary.
-const Version = "0.1.0"
+// Version of this binary. A build may name another (-ldflags -X): charms that
+// are built in are of the same.
+var Version = "0.1.0"
 
 // stateDirFlag names the install that a command speaks of.
 const stateDirFlag = "state-dir"
