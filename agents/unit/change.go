@@ -15,7 +15,7 @@ type Change struct {
 	Seen   []SeenChange  `json:"seen,omitempty"` // of relations whose units are not as they were
 }
 
-// SeenChange is how the units of a relation differ. They stay sorted by name.
+// SeenChange is how the units of a relation differ, which are sorted by name.
 type SeenChange struct {
 	Relation model.RelationID `json:"relation"`
 	Left     []model.UnitName `json:"left,omitempty"` // that are seen no more
@@ -28,31 +28,44 @@ func (j Journal) Next(in effect.Intent) Entry {
 	c.Intent.Spec = in.Spec.WithoutUnits()
 	for _, r := range in.Spec.Relations {
 		was := unitsOf(j.Intent.Spec, r.ID)
-		d := compare(r.ID, was, r.Units)
-		if !slices.EqualFunc(d.apply(was), r.Units, sameRemote) {
-			return Entry{Intent: &in} // they are in another order
+		if !sorted(was) || !sorted(r.Units) {
+			return Entry{Intent: &in}
 		}
-		if len(d.Left)+len(d.New) > 0 {
+		if d := compare(r.ID, was, r.Units); len(d.Left)+len(d.New) > 0 {
 			c.Seen = append(c.Seen, d)
 		}
 	}
 	return Entry{Change: &c}
 }
 
-// compare finds what leads from one list to another.
+// sorted reports whether units are in the order of their names, none twice.
+func sorted(units []effect.Remote) bool {
+	for i := 1; i < len(units); i++ {
+		if model.CompareUnits(units[i-1].Unit, units[i].Unit) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// compare finds what leads from one sorted list to another.
 func compare(id model.RelationID, was, is []effect.Remote) SeenChange {
 	d := SeenChange{Relation: id}
-	old := map[model.UnitName]effect.Remote{}
-	for _, u := range was {
-		old[u.Unit] = u
-	}
 	for _, u := range is {
-		if before, known := old[u.Unit]; !known || !sameRemote(before, u) {
+		for len(was) > 0 && model.CompareUnits(was[0].Unit, u.Unit) < 0 {
+			d.Left, was = append(d.Left, was[0].Unit), was[1:]
+		}
+		known := len(was) > 0 && was[0].Unit == u.Unit
+		if !known || !sameRemote(was[0], u) {
 			d.New = append(d.New, u)
 		}
-		delete(old, u.Unit)
+		if known {
+			was = was[1:]
+		}
 	}
-	d.Left = slices.SortedFunc(maps.Keys(old), model.CompareUnits)
+	for _, u := range was {
+		d.Left = append(d.Left, u.Unit)
+	}
 	return d
 }
 
@@ -60,26 +73,29 @@ func sameRemote(a, b effect.Remote) bool {
 	return a.Unit == b.Unit && a.Life == b.Life && a.Gone == b.Gone && a.Address == b.Address && maps.Equal(a.Bag, b.Bag)
 }
 
-// apply returns a list with the change made. What did not change is shared.
+// apply makes the change in a sorted list. What stays is shared.
 func (d SeenChange) apply(was []effect.Remote) []effect.Remote {
-	replaced := map[model.UnitName]bool{}
-	for _, name := range d.Left {
-		replaced[name] = true
+	if len(d.Left)+len(d.New) == 0 {
+		return was
 	}
-	for _, u := range d.New {
-		replaced[u.Unit] = true
-	}
-	var units []effect.Remote
+	units := make([]effect.Remote, 0, len(was)+len(d.New))
+	left, fresh := d.Left, d.New
 	for _, u := range was {
-		if !replaced[u.Unit] {
+		for len(fresh) > 0 && model.CompareUnits(fresh[0].Unit, u.Unit) < 0 {
+			units, fresh = append(units, fresh[0]), fresh[1:]
+		}
+		switch {
+		case len(left) > 0 && left[0] == u.Unit:
+			left = left[1:]
+		case len(fresh) > 0 && fresh[0].Unit == u.Unit:
+			units, fresh = append(units, fresh[0]), fresh[1:]
+		default:
 			units = append(units, u)
 		}
 	}
-	if len(d.New) == 0 {
-		return units
+	if units = append(units, fresh...); len(units) == 0 {
+		return nil
 	}
-	units = append(units, d.New...)
-	slices.SortFunc(units, func(a, b effect.Remote) int { return model.CompareUnits(a.Unit, b.Unit) })
 	return units
 }
 
