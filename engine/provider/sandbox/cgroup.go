@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gantry-orchestrator/gantry/engine/provider/internal/process"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -185,6 +186,30 @@ func (c cgroups) kill(uuid string) {
 		}
 	}
 	c.freeze(uuid, "THAWED")
+}
+
+// empty returns when no process of a machine runs any more: the kernel ends in
+// its own time what was sent SIGKILL. What began while the others were killed
+// is killed too.
+func (c cgroups) empty(ctx context.Context, uuid string) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
+		if !slices.ContainsFunc(c.dirs(uuid), func(dir string) bool { return slices.ContainsFunc(processes(dir), living) }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("processes of machine %s are still there: %w", uuid, ctx.Err())
+		case <-time.After(wait):
+			c.kill(uuid)
+		}
+	}
+}
+
+// living reports whether a process runs; one that has ended is in its group
+// until its parent has looked at it.
+func living(pid int) bool {
+	stat, err := process.ReadStat(pid)
+	return err == nil && stat.State != 'Z' && stat.State != 'X'
 }
 
 func (c cgroups) freeze(uuid, state string) {

@@ -132,7 +132,7 @@ func TestAMachineWhoseRecordIsTornIsBrokenAndCanBeDestroyed(t *testing.T) {
 	if err := again.Destroy(t.Context(), "m0"); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(i.PID, 0); err == nil && !zombie(i.PID) {
+	if err := syscall.Kill(i.PID, 0); err == nil && living(i.PID) {
 		t.Errorf("its first process %d still runs", i.PID)
 	}
 }
