@@ -12,11 +12,15 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gantry-orchestrator/gantry/engine/history"
 	"github.com/gantry-orchestrator/gantry/model/operator"
@@ -29,6 +33,7 @@ type mesh struct {
 	at  map[string]string // addresses by name; moved members are found anew
 	cut map[string]bool   // whom nobody reaches, and who reaches nobody
 	all map[string][]net.Conn
+	log *slog.Logger // of the members; may be nil
 }
 
 // dial connects two members, unless one of them is cut off.
@@ -97,7 +102,7 @@ func (m *mesh) join(t testing.TB, dir, name string, others ...string) (h *histor
 	m.mu.Lock()
 	m.at[name] = l.Addr().String()
 	m.mu.Unlock()
-	return start(t, history.Config{Dir: dir, Cluster: &history.Cluster{
+	return start(t, history.Config{Dir: dir, Log: m.log, Cluster: &history.Cluster{
 		Self: name, Join: others, Listener: l,
 		Dial: func(ctx context.Context, member string) (net.Conn, error) { return m.dial(ctx, name, member) },
 	}})
@@ -147,6 +152,57 @@ func TestWhatOneMemberWroteTheOthersHave(t *testing.T) {
 		if got := count(h); got != 3 {
 			t.Errorf("%s has %d events, want 3", name, got)
 		}
+	}
+}
+
+// says collects what members log.
+type says struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *says) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func TestThatAnotherMemberIsWritingIsNoTrouble(t *testing.T) {
+	m, said := newMesh(t), &says{}
+	a, _ := m.join(t, t.TempDir(), "a")
+	put(t, a, event(1))
+	b, _ := m.join(t, t.TempDir(), "b", "a")
+	put(t, b, event(2))
+	follow(t, a, "a", "b")
+	m.log = slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	c, _ := m.join(t, t.TempDir(), "c", "a")
+	put(t, c, event(3))
+	said.text.Reset() // until it is open it may lag
+
+	const n = 60
+	var g errgroup.Group
+	for name, h := range map[string]*history.History{"a": a, "b": b, "c": c} {
+		g.Go(func() error {
+			for i := range uint64(n) {
+				h.Offer(history.Audit{Source: history.Source{ID: name, N: i}, At: epoch, Who: name})
+				if err := h.Flushed(t.Context()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	set, err := a.Query(t.Context(), operator.Statement{SQL: "SELECT count(*) FROM audit"})
+	if got := fmt.Sprint(set.Rows); err != nil || got != fmt.Sprintf("[[%d]]", 3*n) {
+		t.Errorf("%s rows of audit, %v; want %d", got, err, 3*n)
+	}
+	said.mu.Lock()
+	defer said.mu.Unlock()
+	if said.text.Len() > 0 {
+		t.Errorf("a member says %s", said.text.String())
 	}
 }
 

@@ -277,3 +277,11 @@ func (n *node) log(level client.LogLevel, format string, args ...any) {
 		n.Log.Warn("dqlite", "says", fmt.Sprintf(format, args...))
 	}
 }
+
+// contended reports that another member is writing. dqlite does not wait for
+// its lock.
+func contended(err error) bool {
+	var e driver.Error
+	const primary = 0xff // the rest says more
+	return errors.As(err, &e) && e.Code&primary == driver.ErrBusy
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -20,7 +21,9 @@ const (
 	writeLimit = 10 * time.Second // of one batch
 	retryFirst = 50 * time.Millisecond
 	retryMost  = time.Second
-	farewell   = 2 * time.Second // to write what waits when the controller stops
+	turnLeast  = 5 * time.Millisecond // before another attempt while another member writes
+	turnTries  = 300                  // ... until that is trouble: some seconds
+	farewell   = 2 * time.Second      // to write what waits when the controller stops
 )
 
 // Config is what a history needs.
@@ -150,18 +153,31 @@ func (h *History) write(ctx context.Context, db *database) error {
 			continue
 		}
 		rows = append(rows, h.losses()...)
-		for pause := retryFirst; ; pause = min(2*pause, retryMost) {
-			err := h.attempt(ctx, db, rows)
-			h.report(err)
-			if err == nil {
-				break
-			}
-			if rest(ctx, pause); ctx.Err() != nil {
-				return nil
-			}
+		if h.persist(ctx, db, rows); ctx.Err() != nil {
+			return nil
 		}
 		h.buffer.written()
 		h.written.send()
+	}
+}
+
+// persist writes rows, again and again until it succeeded or ctx ends. That
+// another member is writing is no trouble, unless it does so for long.
+func (h *History) persist(ctx context.Context, db *database, rows []Row) {
+	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		err := h.attempt(ctx, db, rows)
+		for tries := 0; contended(err) && ctx.Err() == nil && tries < turnTries; tries++ {
+			rest(ctx, turnLeast+mathrand.N(turnLeast*4)) // not all at once again
+			err = h.attempt(ctx, db, rows)
+		}
+		if ctx.Err() != nil && err != nil {
+			return
+		}
+		h.report(err)
+		if err == nil {
+			return
+		}
+		rest(ctx, pause)
 	}
 }
 
