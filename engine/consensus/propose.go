@@ -38,6 +38,9 @@ func (n *Node) Propose(ctx context.Context, commands ...state.Command) (outcomes
 	for i := range commands {
 		commands[i].Version = state.FormatVersion
 		commands[i].Now = n.config.Now()
+		if err := n.State().Understands(commands[i].Ops); err != nil {
+			return nil, err
+		}
 	}
 	entry, err := encodeEntry(commands)
 	if err != nil {

@@ -115,9 +115,16 @@ func (w *writer) admit(c *Command) error {
 			return fmt.Errorf("%v changed at %d, read at %d: %w", p.Key, at, p.Index, model.ErrConflict)
 		}
 	}
-	for _, op := range c.Ops {
-		if k, ok := kindOf(op); !ok || k.level > w.head.Level {
-			return fmt.Errorf("%s needs feature level %d, and %d is active: bring all controllers to one version: %w", op.summary(), k.level, w.head.Level, model.ErrUnavailable)
+	return w.Understands(c.Ops)
+}
+
+// Understands refuses ops of features that are not active. It is asked before
+// they come into the log too: a member of before such a feature could not even
+// read them there.
+func (s State) Understands(ops []Op) error {
+	for _, op := range ops {
+		if k, ok := kindOf(op); !ok || k.level > s.head.Level {
+			return fmt.Errorf("%s needs feature level %d, and %d is active: bring all controllers to one version: %w", op.summary(), k.level, s.head.Level, model.ErrUnavailable)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -54,6 +55,9 @@ func (s State) Encode(w io.Writer) error {
 		return fmt.Errorf("encode state: %w", err)
 	}
 	for _, t := range s.tables() {
+		if t.later() && t.len() == 0 {
+			continue
+		}
 		if err := t.encode(enc); err != nil {
 			return fmt.Errorf("encode %s rows: %w", t.name(), err)
 		}
@@ -61,7 +65,10 @@ func (s State) Encode(w io.Writer) error {
 	return nil
 }
 
-// Decode reads what Encode wrote.
+// Decode reads what Encode wrote, also that of a build next to this one: a
+// table that is not there is empty, and an empty one that is not known here is
+// passed over. Rows and fields that are not known are refused, since to lose
+// their meaning would be to differ from who knows them.
 func Decode(r io.Reader) (State, error) {
 	s := Empty()
 	dec := decMode.NewDecoder(r)
@@ -74,12 +81,33 @@ func Decode(r io.Reader) (State, error) {
 	if s.head.Level > KnownLevel {
 		return State{}, fmt.Errorf("decode state: features of level %d, and this build knows %d: %w", s.head.Level, KnownLevel, errSkew)
 	}
-	for _, t := range s.tables() {
-		if err := t.decode(dec); err != nil {
-			return State{}, fmt.Errorf("decode %s rows: %w", t.name(), skewed(err))
-		}
+	if err := s.decodeTables(dec); err != nil {
+		return State{}, fmt.Errorf("decode state: %w", skewed(err))
 	}
 	return s, nil
+}
+
+// decodeTables reads tables in their order, to the last, which every build
+// writes: without it the rest was lost.
+func (s *State) decodeTables(dec *decoder) error {
+	for rest := s.tables(); len(rest) > 0; {
+		var head section
+		if err := dec.Decode(&head); err != nil {
+			return fmt.Errorf("before the rows of table %s: %w", rest[0].name(), err)
+		}
+		at := slices.IndexFunc(rest, func(t anyTable) bool { return t.name() == head.Table })
+		if at < 0 && head.Rows == 0 {
+			continue
+		}
+		if at < 0 {
+			return fmt.Errorf("%d rows of table %q, which is not known here: %w", head.Rows, head.Table, errSkew)
+		}
+		if err := rest[at].decode(dec, head.Rows); err != nil {
+			return fmt.Errorf("rows of table %s: %w", head.Table, err)
+		}
+		rest = rest[at+1:]
+	}
+	return nil
 }
 
 // errSkew ends an error about what another version wrote.
@@ -103,6 +131,8 @@ type section struct {
 
 func (t *table[T]) name() Table { return t.table }
 
+func (t *table[T]) later() bool { return t.added }
+
 func (t *table[T]) len() int { return t.rows.done.Len() }
 
 func (t *table[T]) modifyIndex(k Key) uint64 {
@@ -125,15 +155,8 @@ func (t *table[T]) encode(enc *encoder) error {
 	return err
 }
 
-func (t *table[T]) decode(dec *decoder) error {
-	var head section
-	if err := dec.Decode(&head); err != nil {
-		return err
-	}
-	if head.Table != t.table {
-		return fmt.Errorf("found %q: %w", head.Table, errSkew)
-	}
-	for range head.Rows {
+func (t *table[T]) decode(dec *decoder, rows int) error {
+	for range rows {
 		var row T
 		if err := dec.Decode(&row); err != nil {
 			return err

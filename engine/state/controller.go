@@ -30,7 +30,7 @@ type Controller struct {
 }
 
 var controllerSchema = &schema[Controller]{
-	table: ControllerTable,
+	table: ControllerTable, added: true,
 	key:   func(c *Controller) Key { return controllerKey(c.ID) },
 	stamp: func(c *Controller) *Stamp { return &c.Stamp },
 }

@@ -109,10 +109,12 @@ type transacted interface {
 type coded interface {
 	encode(*encoder) error
 	encodeModel(*encoder, model.ModelName) error
-	decode(*decoder) error
+	decode(dec *decoder, rows int) error
+	later() bool
 }
 
-// tables lists every table once, in the order of a snapshot.
+// tables lists every table once, in the order of a snapshot. Another goes
+// before the last, which tells a whole snapshot from one that was cut short.
 func (s *State) tables() []anyTable {
 	return []anyTable{
 		&s.models, &s.charms, &s.applications, &s.units, &s.machines, &s.relations,

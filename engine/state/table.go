@@ -9,6 +9,7 @@ import (
 // schema says how the rows of one table are keyed and found.
 type schema[T any] struct {
 	table   Table
+	added   bool // after the first: left out while empty, so that a build without it reads the rest
 	key     func(*T) Key
 	stamp   func(*T) *Stamp
 	indexes []index[T] // further orders, each an own tree
