@@ -25,8 +25,11 @@ type controller struct {
 	claims  []effect.Claim
 	logs    []effect.LogLine
 	session *session
-	deposed bool // echoes no beat: another leads
-	grant   bool // grants every turn that is asked for
+	deposed bool   // echoes no beat: another leads
+	grant   bool   // grants every turn that is asked for
+	trace   string // that intents come with
+	spans   []effect.Span
+	pulse   effect.Pulse // the last
 }
 
 func newController() *controller {
@@ -56,7 +59,7 @@ func (c *controller) change(unit model.UnitName, change func(*effect.Spec, *effe
 	in.Live.Serial = c.index
 	c.intents[unit] = in
 	if c.session != nil {
-		c.session.push(effect.Downward{Set: []effect.Intent{in}})
+		c.session.push(effect.Downward{Set: []effect.Intent{in}, Trace: c.trace})
 	}
 }
 
@@ -233,6 +236,10 @@ func (s *session) Send(up effect.Upward) error {
 	}
 	if up.Beat != nil && !c.deposed {
 		s.push(effect.Downward{Beat: up.Beat})
+	}
+	c.spans = append(c.spans, up.Spans...)
+	if up.Pulse != nil {
+		c.pulse = *up.Pulse
 	}
 	for _, r := range up.Reports {
 		c.reports[r.Unit] = r

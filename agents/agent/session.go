@@ -120,6 +120,7 @@ func (a *agent) receive(down effect.Downward, beats *beats) {
 			beats.early = append(beats.early, in)
 		}
 	}
+	a.trace(down)
 	for _, name := range down.Withdrawn {
 		a.withdraw(name)
 	}

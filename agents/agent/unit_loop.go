@@ -38,6 +38,7 @@ type unitLoop struct {
 	oldLogs map[string]fs.FileInfo // as they were when the agent started
 	broken  error                  // the journal cannot be written: the agent ends and is started again
 	gone    bool
+	traced  traced
 
 	mu       sync.Mutex
 	noted    effect.Known // the last intent that is journaled
@@ -186,9 +187,11 @@ func (u *unitLoop) work(ctx context.Context, a unit.Action) {
 		mark = u.state.MarkOf(a)
 	}
 	u.group.Go(func() error {
+		began := time.Now()
 		err := u.do(ctx, a)
 		u.post(func() {
 			delete(u.state.Running, key)
+			u.tell(a, began, err)
 			u.ended(ctx, a, mark, err)
 		})
 		return nil

@@ -16,6 +16,7 @@ import (
 // restore superseded refuses then, whatever it believes.
 func (r *route) ages() []grpc.DialOption {
 	tell := func(ctx context.Context) context.Context {
+		ctx = told(ctx)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.epoch.IsZero() {

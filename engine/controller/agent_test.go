@@ -107,6 +107,12 @@ func (a *fakeAgent) take(ctx context.Context, s *wire.Session, down effect.Downw
 		if err := a.carryOut(ctx, s, i); err != nil {
 			return err
 		}
+		if down.Trace != "" {
+			span := effect.Span{Parent: down.Trace, ID: "00000000000000ff", Name: "effect config", Start: time.Now(), End: time.Now()}
+			if err := s.Send(effect.Upward{Spans: []effect.Span{span}}); err != nil {
+				return err
+			}
+		}
 	}
 	for _, text := range down.Withdrawn {
 		u, err := model.ParseUnitName(text)

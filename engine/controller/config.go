@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/api"
+	"github.com/gantry-orchestrator/gantry/engine/observe/trace"
 	"github.com/gantry-orchestrator/gantry/engine/plan"
 )
 
@@ -37,6 +38,9 @@ type Config struct {
 	// Health is host:port of this host alone where the controller says whether it
 	// is live and ready, and nothing else. Empty means nowhere.
 	Health string
+
+	// Tracer follows what operators ask for; nil follows nothing.
+	Tracer *trace.Tracer
 
 	// Ready is called once, when the controller leads and serves.
 	Ready func(Ready)

@@ -15,6 +15,9 @@ func (r *root) upward(m state.MachineRef, up effect.Upward) {
 	if up.Pulse != nil {
 		r.physician.Upward(m, *up.Pulse)
 	}
+	if len(up.Spans) > 0 {
+		r.toldSpans(m, up.Spans)
+	}
 }
 
 // count is how many agents have a session.

@@ -5,11 +5,31 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/consensus"
+	"github.com/gantry-orchestrator/gantry/engine/observe/trace"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 )
 
 // replicated implements api.Log.
-type replicated struct{ *consensus.Node }
+type replicated struct {
+	*consensus.Node
+	tracer *trace.Tracer
+}
+
+// Propose implements api.Log. What is traced is known by its revision from
+// here on.
+func (r replicated) Propose(ctx context.Context, commands ...state.Command) (outcomes []state.Outcome, err error) {
+	ctx, end := r.tracer.Part(ctx, "commit")
+	defer func() { end(err) }()
+	outcomes, err = r.Node.Propose(ctx, commands...)
+	for _, o := range outcomes {
+		if o.Err == nil {
+			trace.Say(ctx, "revision", o.Result.Revision)
+			trace.Say(ctx, "index", o.Result.Index)
+			r.tracer.Caused(ctx, o.Result.Revision)
+		}
+	}
+	return outcomes, err
+}
 
 // Read implements api.Log. A request that is answered as stale gets what is
 // known here.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/gantry-orchestrator/gantry/engine/api"
@@ -18,7 +19,9 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
 	"github.com/gantry-orchestrator/gantry/engine/controller/port"
 	"github.com/gantry-orchestrator/gantry/engine/observe"
+	"github.com/gantry-orchestrator/gantry/engine/observe/trace"
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/wire"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
@@ -106,8 +109,13 @@ func (r *root) told(began, ended []string) {
 
 // watched notes a request as it begins and as it ends.
 func (r *root) watched(ctx context.Context, method string, stream bool) (context.Context, func(error)) {
-	began := time.Now()
+	began, end := time.Now(), func(error) {}
+	if md, ok := metadata.FromIncomingContext(ctx); ok && r.Tracer != nil {
+		ctx = trace.Of(ctx, strings.Join(md.Get(wire.HeaderTrace), ""))
+		ctx, end = r.Tracer.Part(ctx, "request "+method)
+	}
 	return ctx, func(err error) {
+		end(err)
 		r.metrics.Requested(method, status.Code(err).String(), time.Since(began), stream)
 	}
 }

@@ -219,7 +219,7 @@ func (r *root) serve() error {
 	service := api.New(api.Config{
 		History: r.history, HistoryViews: r.history,
 		Audit: r.audit,
-		Log:   replicated{r.node}, Live: r.live, Catalog: r.charms, Sealer: sealer, Cluster: r.cluster, Planner: r.planner(), Policy: r.Policy,
+		Log:   replicated{r.node, r.Tracer}, Live: r.live, Catalog: r.charms, Sealer: sealer, Cluster: r.cluster, Planner: r.planner(), Policy: r.Policy,
 		Authority: authority{r.authority, signer, r.reached, r.CertificateLife},
 		About:     operator.ControllerInfo{ID: r.id, Version: r.Version, Provider: r.Provider, Started: r.began},
 		Shutdown:  func() { r.stop() },
@@ -228,7 +228,7 @@ func (r *root) serve() error {
 		Physician: r.physician,
 	})
 	r.sessions = newSessions(r.node, r.live, r.Log)
-	r.sessions.api, r.sessions.watch = service, r
+	r.sessions.api, r.sessions.watch, r.sessions.tracer = service, r, r.Tracer
 	r.recorder = r.recording()
 	r.vault.newer = r.sessions.newer
 	r.server, err = server.New(server.Config{
@@ -330,7 +330,9 @@ func (r *root) lead(ctx context.Context) error {
 	defer r.sessions.endTerm()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.sessions.run(ctx) })
-	g.Go(func() error { return (&loop{node: r.node, live: r.live, log: r.Log, meter: r.metrics}).run(ctx) })
+	g.Go(func() error {
+		return (&loop{node: r.node, live: r.live, log: r.Log, meter: r.metrics, tracer: r.Tracer}).run(ctx)
+	})
 	g.Go(func() error { return r.cluster.lead(ctx) })
 	g.Go(func() error { return r.vault.lead(ctx) })
 	g.Go(func() error { return r.recorder.Lead(ctx) })

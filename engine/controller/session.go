@@ -170,7 +170,7 @@ func (s *session) push(st state.State, units map[model.UnitName]bool) (pushed in
 	if len(down.Set)+len(down.Withdrawn) == 0 {
 		return 0, nil
 	}
-	return len(down.Set), s.stream.Send(down)
+	return len(down.Set), s.all.deliver(s.stream, s.machine, down)
 }
 
 // operate sends the operations that wait for this machine, each once a session.

@@ -12,6 +12,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/consensus"
 	"github.com/gantry-orchestrator/gantry/engine/controller/live"
+	"github.com/gantry-orchestrator/gantry/engine/observe/trace"
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
@@ -22,10 +23,12 @@ import (
 // sessions implements wire.Sessions: one session a machine, each told of what
 // concerns it alone.
 type sessions struct {
-	node *consensus.Node
-	live *live.Live
-	api  *api.Service
-	log  *slog.Logger
+	node   *consensus.Node
+	live   *live.Live
+	api    *api.Service
+	log    *slog.Logger
+	tracer *trace.Tracer
+	traced traced
 	// watch takes what agents tell of themselves.
 	watch ear
 
@@ -61,6 +64,7 @@ func (s *sessions) run(ctx context.Context) error {
 		var keys []state.Key
 		for _, c := range changes {
 			keys = append(keys, c.Keys...)
+			s.follow(c)
 		}
 		s.changed(s.node.State(), keys)
 		holding = s.watchSettled(holding)

@@ -9,6 +9,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/consensus"
 	"github.com/gantry-orchestrator/gantry/engine/controller/live"
 	"github.com/gantry-orchestrator/gantry/engine/observe/metrics"
+	"github.com/gantry-orchestrator/gantry/engine/observe/trace"
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
@@ -27,7 +28,9 @@ type loop struct {
 	live *live.Live
 	log  *slog.Logger
 	// meter counts rounds.
-	meter *metrics.Metrics
+	meter  *metrics.Metrics
+	tracer *trace.Tracer
+	causes map[uint64]bool // revisions whose consequences the next round looks at
 }
 
 // run is woken by entries of the log, by reports and by silence.
@@ -79,6 +82,7 @@ func (l *loop) pull(ctx context.Context, cursor uint64, dirty solver.Dirty) (uin
 	st := l.node.State()
 	for _, c := range changes {
 		dirty.Merge(solver.DirtyOf(st, c.Keys))
+		l.follow(c)
 	}
 	return next, dirty, nil
 }
@@ -91,6 +95,7 @@ func (l *loop) solve(ctx context.Context, st state.State, dirty solver.Dirty, cu
 		began := time.Now()
 		commands, _ = l.live.Solve(st, dirty)
 		l.meter.Solved(len(commands), time.Since(began))
+		l.followed(began, len(commands))
 	}
 	if len(commands) == 0 {
 		if st.Silent() || st.SolvedThrough() >= cursor {

@@ -15,4 +15,6 @@ const (
 	HeaderEpoch = "gantry-epoch"
 	// HeaderRequest names a request in the logs of both sides.
 	HeaderRequest = "gantry-request"
+	// HeaderTrace is what a request is a part of, as W3C Trace Context has it.
+	HeaderTrace = "traceparent"
 )

@@ -16,6 +16,9 @@ type Downward struct {
 	Withdrawn []string // units that no longer exist: forget them
 	Beat      *Beat    // the agent's own, echoed by a leader with a quorum
 	Operation *Operation
+	// Trace is what the intents of Set are a part of, as W3C Trace Context writes
+	// it; empty where nobody traces.
+	Trace string
 }
 
 // downward is the JSON of a Downward.
@@ -25,6 +28,7 @@ type downward struct {
 	Withdrawn []string       `json:"withdrawn,omitempty"`
 	Beat      *Beat          `json:"beat,omitempty"`
 	Operation *Operation     `json:"operation,omitempty"`
+	Trace     string         `json:"trace,omitempty"`
 }
 
 // sharedIntent is an intent whose relations have no units; Seen says of each
@@ -39,7 +43,7 @@ type span [2]int
 
 // MarshalJSON implements json.Marshaler.
 func (d Downward) MarshalJSON() ([]byte, error) {
-	out := downward{Withdrawn: d.Withdrawn, Beat: d.Beat, Operation: d.Operation}
+	out := downward{Withdrawn: d.Withdrawn, Beat: d.Beat, Operation: d.Operation, Trace: d.Trace}
 	place := map[RemoteKey]int{}
 	for _, in := range d.Set {
 		one := sharedIntent{Intent: in}
@@ -78,7 +82,7 @@ func (d *Downward) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	*d = Downward{Withdrawn: in.Withdrawn, Beat: in.Beat, Operation: in.Operation}
+	*d = Downward{Withdrawn: in.Withdrawn, Beat: in.Beat, Operation: in.Operation, Trace: in.Trace}
 	for _, one := range in.Set {
 		if len(one.Seen) > len(one.Spec.Relations) {
 			return fmt.Errorf("intent of %s: it sees units in %d relations and has %d: %w", one.Spec.Unit, len(one.Seen), len(one.Spec.Relations), model.ErrInvalid)

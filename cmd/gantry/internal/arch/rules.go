@@ -41,7 +41,7 @@ var mayImport = []importRule{
 	{"engine/wire", []string{"model", "model/effect", "model/operator", "engine/wire/internal/pb"}},
 	{"engine/wire/...", []string{"engine/wire/..."}},
 	{"engine/server", []string{"model", "model/effect", "model/operator", "engine/api", "engine/wire"}},
-	{"engine/client", []string{"model", "model/effect", "model/operator", "engine/wire"}},
+	{"engine/client", []string{"engine/observe/trace", "model", "model/effect", "model/operator", "engine/wire"}},
 	{"engine/provider", []string{"model"}},
 	{"engine/provider/...", []string{"model", "engine/provider/...", "engine/provider"}},
 	{"engine/controller", []string{"model", "model/...", "engine/...", "charms/host"}},
