@@ -52,6 +52,12 @@ func (d Dirs) journal(u model.UnitName) string { return filepath.Join(d.journals
 // outcomes is where a unit's tasks leave what came of them.
 func (d Dirs) outcomes(u model.UnitName) string { return filepath.Join(d.State, "tasks", u.Dashed()) }
 
+// machineOutcomes is where tasks of machine scope do; no unit has that name.
+func (d Dirs) machineOutcomes() string { return filepath.Join(d.State, "tasks", "machine") }
+
+// machineTasks is the journal of the tasks of machine scope.
+func (d Dirs) machineTasks() string { return filepath.Join(d.State, "machine-tasks") }
+
 // offsets is where it is kept how far services' logs were sent.
 func (d Dirs) offsets() string { return filepath.Join(d.State, "logs.json") }
 

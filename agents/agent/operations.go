@@ -98,12 +98,20 @@ func (a *agent) resolve(ctx context.Context, op effect.Operation) error {
 	if !ok {
 		return fmt.Errorf("resolve task %s: say whether it is done: %w", op.Action, model.ErrInvalid)
 	}
-	return u.call(ctx, func() error {
+	var machines *effect.Task
+	err = u.call(ctx, func() error {
+		if machines = u.unknownMachineTask(effect.ID(op.Action)); machines != nil {
+			return nil
+		}
 		if !u.state.Journal.Open(effect.ID(op.Action)) {
 			return fmt.Errorf("resolve task %s of %v: its outcome is not unknown: %w", op.Action, op.Unit, model.ErrNotFound)
 		}
 		return u.record(unit.Entry{Resolved: &unit.Resolution{Task: effect.ID(op.Action), Done: done}})
 	})
+	if err != nil || machines == nil {
+		return err
+	}
+	return a.resolveMachineTask(ctx, *machines, op.Unit, done)
 }
 
 func (a *agent) unit(name model.UnitName) (*unitLoop, error) {

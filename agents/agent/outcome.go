@@ -17,8 +17,12 @@ import (
 
 // outcome is where a run of the task leaves what came of it.
 func (u *unitLoop) outcome(t effect.Task) perform.Outcome {
+	dir := u.agent.Dirs.outcomes(u.name)
+	if t.Scope == effect.MachineScope {
+		dir = u.agent.Dirs.machineOutcomes()
+	}
 	sum := sha256.Sum256([]byte(string(t.Scope) + "\n" + string(t.ID) + "\n" + t.Key))
-	return perform.Outcome{Dir: filepath.Join(u.agent.Dirs.outcomes(u.name), hex.EncodeToString(sum[:16]))}
+	return perform.Outcome{Dir: filepath.Join(dir, hex.EncodeToString(sum[:16]))}
 }
 
 // endedWith is a task's end, with the result that is to be committed.
@@ -52,6 +56,7 @@ func (u *unitLoop) recover(ctx context.Context) {
 					u.log.Warn("what came of a task that was cut short cannot be read", slog.String("task", string(p.Step.ID)), slog.Any("error", err))
 				case known && len(p.Step.Effect.Task.Yields) == 0: // else its outcome is looked at first
 					u.log.Info("a task ended while no agent ran", slog.String("task", string(p.Step.ID)))
+					u.fail(u.noteIfMachines(ended))
 					u.fail(u.record(unit.Entry{Done: &ended}))
 				}
 			})
@@ -62,6 +67,11 @@ func (u *unitLoop) recover(ctx context.Context) {
 
 // found is what a run left that ended well, once it has ended.
 func (u *unitLoop) found(ctx context.Context, s effect.Step) (ended unit.Ended, known bool, err error) {
+	if t := *s.Effect.Task; t.Scope == effect.MachineScope {
+		if was, begun := u.agent.tasks.look(machineKey(t)); begun && was.Done {
+			return endedWith(s, 0, was.Result), true, nil
+		}
+	}
 	code, output, left, err := u.outcome(*s.Effect.Task).Await(ctx)
 	if err != nil || !left || code != 0 {
 		return unit.Ended{}, false, err
@@ -86,14 +96,14 @@ func (u *unitLoop) conclude(ctx context.Context, s effect.Step) (unit.Ended, err
 		return unit.Ended{Step: s}, nil
 	}
 	ended, known, err := u.found(ctx, s)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return unit.Ended{}, err
-	case known:
-		return ended, nil
-	case s.Effect.Task.Scope == effect.ApplicationScope:
-		return unit.Ended{Step: s, Outcome: &unit.Outcome{Task: *s.Effect.Task}}, nil
-	default:
-		return unit.Ended{Step: s}, nil
 	}
+	if !known {
+		ended = unit.Ended{Step: s}
+		if s.Effect.Task.Scope == effect.ApplicationScope {
+			ended.Outcome = &unit.Outcome{Task: *s.Effect.Task}
+		}
+	}
+	return ended, u.noteIfMachines(ended)
 }

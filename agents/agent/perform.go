@@ -41,8 +41,8 @@ func (u *unitLoop) perform(ctx context.Context, p unit.Perform) error {
 		u.made(ended)
 		return u.record(unit.Entry{Done: &ended})
 	})
-	if err == nil && p.Step.Effect.Task != nil {
-		err = u.outcome(*p.Step.Effect.Task).Clear()
+	if t := p.Step.Effect.Task; err == nil && t != nil && t.Scope != effect.MachineScope {
+		err = u.outcome(*t).Clear()
 	}
 	if err != nil {
 		return err
@@ -104,6 +104,14 @@ func (u *unitLoop) begin(ctx context.Context, m perform.Machine, s effect.Step) 
 
 // runTask runs a task, or undoes it. Its outcome is journaled with it.
 func (u *unitLoop) runTask(ctx context.Context, p unit.Perform) (unit.Ended, error) {
+	if p.Step.Effect.Task.Scope == effect.MachineScope {
+		return u.machineTask(ctx, p)
+	}
+	return u.runOwnTask(ctx, p)
+}
+
+// runOwnTask runs a task that no other unit of the machine is at.
+func (u *unitLoop) runOwnTask(ctx context.Context, p unit.Perform) (unit.Ended, error) {
 	t := *p.Step.Effect.Task
 	ctx, cancel := context.WithTimeout(ctx, perform.TaskTimeout(t))
 	defer cancel()

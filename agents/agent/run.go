@@ -27,6 +27,10 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.Dirs.open(); err != nil {
 		return err
 	}
+	tasks, err := openMachineTasks(c.Dirs.machineTasks())
+	if err != nil {
+		return err
+	}
 	if c.User == "" {
 		if own, err := user.Current(); err == nil {
 			c.User = own.Username
@@ -36,7 +40,7 @@ func Run(ctx context.Context, c Config) error {
 	a := &agent{
 		Config: c, life: ctx, group: group, units: map[model.UnitName]*unitLoop{}, refused: map[model.UnitName]effect.Intent{}, link: newLink(),
 		processes: processes{last: map[string]uint64{}},
-		slots:     make(chan struct{}, maxSteps),
+		slots:     make(chan struct{}, maxSteps), tasks: tasks,
 	}
 	group.Go(func() error {
 		if err := a.resume(); err != nil { // before an intent can come
@@ -47,11 +51,11 @@ func Run(ctx context.Context, c Config) error {
 	group.Go(func() error { return a.watchServices(ctx) })
 	group.Go(func() error { return a.tailLogs(ctx) })
 	group.Go(func() error { return a.retryRefused(ctx) })
-	err := group.Wait()
+	err = group.Wait()
 	if errors.Is(err, context.Canceled) {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, tasks.close())
 }
 
 // maxSteps bounds the steps that are performed at once on a machine.
@@ -65,6 +69,7 @@ type agent struct {
 	link  *link
 	slots chan struct{}
 	apt   sync.Mutex // dpkg has one lock
+	tasks *machineTasks
 
 	processes processes
 	counts    counts

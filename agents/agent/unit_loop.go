@@ -43,6 +43,8 @@ type unitLoop struct {
 	mu       sync.Mutex
 	noted    effect.Known // the last intent that is journaled
 	packages []string     // that are applied
+	// machineTasks are the keys of those of machine scope that are applied.
+	machineTasks []string
 }
 
 // compactAt is the size from which a journal is rewritten as a snapshot.
@@ -317,10 +319,13 @@ func (u *unitLoop) note() {
 	defer u.mu.Unlock()
 	in := u.state.Journal.Intent
 	u.noted = effect.Known{Unit: u.name, Generation: in.Generation, Hash: in.Hash, Serial: in.Live.Serial}
-	u.packages = nil
+	u.packages, u.machineTasks = nil, nil
 	for _, a := range u.state.Journal.Applied {
 		if a.Effect.Package != nil {
 			u.packages = append(u.packages, a.Effect.Package.Name)
+		}
+		if t := a.Effect.Task; t != nil && t.Scope == effect.MachineScope {
+			u.machineTasks = append(u.machineTasks, machineKey(*t))
 		}
 	}
 }

@@ -76,6 +76,24 @@ func AwaitYields(ctx context.Context, secrets Secrets, caller Caller, yields map
 	}
 }
 
+// Yields reports whether a postcondition is known to hold, and whether it is
+// known not to. A probe that cannot be read says neither.
+func Yields(ctx context.Context, secrets Secrets, caller Caller, yields map[effect.ProbeID]string, probes []effect.Probe) (held, broken bool) {
+	read := 0
+	for _, p := range probes {
+		want, asked := yields[p.ID]
+		if !asked {
+			continue
+		}
+		got, err := ReadProbe(ctx, secrets, caller, p)
+		if err == nil && got == want {
+			read++
+		}
+		broken = broken || err == nil && got != want
+	}
+	return len(yields) > 0 && read == len(yields), broken
+}
+
 // unmet names the first probe without its value.
 func unmet(ctx context.Context, secrets Secrets, caller Caller, yields map[effect.ProbeID]string, probes []effect.Probe) string {
 	declared := map[effect.ProbeID]bool{}
