@@ -66,8 +66,17 @@ func (a *affected) unit(r state.UnitRef) {
 	if !ok {
 		return
 	}
-	for _, v := range related(a.State, u) {
-		a.units[v.Ref()] = true
+	for _, rel := range a.Relations(r.Application()) {
+		_, remote, ok := rel.End(u.Name.Application)
+		switch {
+		case !ok:
+		case rel.Scope == model.ContainerScope: // few see it
+			for _, v := range counterparts(a.State, u, rel, remote.Application) {
+				a.units[v.Ref()] = true
+			}
+		default:
+			a.application(state.ApplicationRef{Model: u.Model, Application: remote.Application})
+		}
 	}
 }
 
