@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/gantry-orchestrator/gantry/model"
 )
@@ -17,7 +18,9 @@ import (
 // store keeps one file a service in a directory. A save is on disk when it
 // returns; a crash at any point leaves the old or the new record, never half.
 type store struct {
-	dir   string
+	dir string
+
+	mu    sync.Mutex
 	saved map[string][]byte // last bytes by service id
 }
 
@@ -34,24 +37,32 @@ func (s *store) path(id string) string {
 	return filepath.Join(s.dir, url.PathEscape(id)+recordSuffix)
 }
 
-// save writes r unless that is what was written last.
+// save writes r unless that is what was written last. Several services may be
+// saved at once.
 func (s *store) save(r *record) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("save service %s: %w", r.Spec.ID, err)
 	}
-	if bytes.Equal(b, s.saved[r.Spec.ID]) {
+	s.mu.Lock()
+	same := bytes.Equal(b, s.saved[r.Spec.ID])
+	s.mu.Unlock()
+	if same {
 		return nil
 	}
 	if err := replaceFile(s.path(r.Spec.ID), b); err != nil {
 		return fmt.Errorf("save service %s: %w: %w", r.Spec.ID, err, model.ErrUnavailable)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.saved[r.Spec.ID] = b
 	return nil
 }
 
 func (s *store) remove(id string) error {
+	s.mu.Lock()
 	delete(s.saved, id)
+	s.mu.Unlock()
 	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget service %s: %w", id, err)
 	}

@@ -102,6 +102,7 @@ func (s *supervisor) settle() time.Time {
 	for {
 		var wake time.Time
 		acted := false
+		var starts []*service
 		allowed := modes(s.records(), s.shutdown, s.agentID())
 		for _, v := range s.inOrder() {
 			now := time.Now()
@@ -110,11 +111,40 @@ func (s *supervisor) settle() time.Time {
 				wake = earlier(wake, at)
 				continue
 			}
-			s.perform(v, st, now)
 			acted = true
+			if st == start {
+				starts = append(starts, v)
+				continue
+			}
+			s.perform(v, st, now)
 		}
+		s.launch(starts)
 		if !acted {
 			return wake
+		}
+	}
+}
+
+// atOnce bounds what waits for the disk and the kernel at once.
+const atOnce = 8
+
+// launch starts services side by side: each waits for the disk and for the
+// kernel, which moves a process into a group only after all CPUs have agreed.
+func (s *supervisor) launch(services []*service) {
+	errs := make([]error, len(services))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, v := range services {
+		group.Go(func() error {
+			errs[i] = s.spawn(v)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for i, v := range services {
+		if errs[i] != nil {
+			s.Logger.Error("start failed", "service", v.rec.Spec.ID, "error", errs[i])
+			v.rec.startFailed(errs[i].Error(), time.Now(), s.Jitter())
 		}
 	}
 }
@@ -136,11 +166,6 @@ func (s *supervisor) perform(v *service, st step, now time.Time) {
 	case expire:
 		log.Warn("lease ends, stop")
 		v.rec.cancel("its lease ended")
-	case start:
-		if err := s.spawn(v); err != nil {
-			log.Error("start failed", "error", err)
-			v.rec.startFailed(err.Error(), now, s.Jitter())
-		}
 	case ask:
 		log.Info("stop", "pid", p.PID, "signal", p.StopSignal)
 		p.StopAsked, p.Retry = now, now.Add(p.StopTimeout)
@@ -176,10 +201,19 @@ func (s *supervisor) killRest(p *proc) int {
 
 // tell saves what changed, and tells watchers and waiters.
 func (s *supervisor) tell() {
-	for _, v := range s.inOrder() {
-		if err := s.store.save(v.rec); err != nil {
-			s.Logger.Error("a change of a service is not on disk", "service", v.rec.Spec.ID, "error", err)
-		}
+	all := s.inOrder()
+	var saving errgroup.Group
+	saving.SetLimit(atOnce)
+	for _, v := range all {
+		saving.Go(func() error {
+			if err := s.store.save(v.rec); err != nil {
+				s.Logger.Error("a change of a service is not on disk", "service", v.rec.Spec.ID, "error", err)
+			}
+			return nil
+		})
+	}
+	_ = saving.Wait()
+	for _, v := range all {
 		s.show(v)
 	}
 	s.waiters = slices.DeleteFunc(s.waiters, func(w waiter) bool {
