@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,10 @@ import (
 // followEvery is how often who follows events looks, beside being told: another
 // controller may have written them.
 const followEvery = time.Second
+
+// recordedTries is how often a revision's status is looked for that is not
+// recorded yet: a little longer than two looks at how a model fares are apart.
+const recordedTries = 3
 
 // History is what is kept of the past. It may lag behind the model.
 type History interface {
@@ -151,7 +156,16 @@ func (s *Service) StatusAt(ctx context.Context, m model.ModelName, at operator.M
 	if at.Time.IsZero() == (at.Revision == 0) {
 		return operator.PastStatus{}, fmt.Errorf("status: name a time or a revision: %w", model.ErrInvalid)
 	}
-	return h.StatusAt(ctx, m, at)
+	for tries := 1; ; tries++ {
+		written := h.Written()
+		past, err := h.StatusAt(ctx, m, at)
+		if !errors.Is(err, model.ErrUnavailable) || at.Revision == 0 || tries == recordedTries {
+			return past, err
+		}
+		if err := pause(ctx, written); err != nil { // the newest revision may not be recorded yet
+			return operator.PastStatus{}, err
+		}
+	}
 }
 
 // ListLines returns lines that agents and services wrote. A machine's are

@@ -179,19 +179,27 @@ func TestAStatusIsAsItWasAtAMoment(t *testing.T) {
 	first := operator.Status{Model: operator.ModelStatus{Name: "m"}, Applications: []operator.Application{{Name: "pg", Units: []operator.Unit{unit(model.Waiting)}}}}
 	second := operator.Status{Model: operator.ModelStatus{Name: "m"}, Applications: []operator.Application{{Name: "pg", Units: []operator.Unit{unit(model.Active)}}}}
 	third := operator.Status{Model: operator.ModelStatus{Name: "m"}, Applications: []operator.Application{{Name: "pg"}}}
+	put(t, h, history.Event{Index: 1, Revision: 1, Model: "m", At: epoch.Add(-time.Second), Origin: "operator"})
 	record(1, 1, epoch, operator.Status{}, first)
+	put(t, h, history.Looked(1, 1, epoch))
 	record(1, 1, epoch.Add(time.Second), first, second) // the same index: an agent reported
-	record(8, 2, epoch.Add(time.Minute), second, third)
+	put(t, h, history.Looked(4, 2, epoch.Add(30*time.Second)))
+	record(8, 5, epoch.Add(time.Minute), second, third)
+	put(t, h, history.Looked(8, 5, epoch.Add(time.Minute)))
 
 	for name, c := range map[string]struct {
 		at   operator.Moment
 		want []model.Level
 	}{
-		"at the first moment":                 {operator.Moment{Time: epoch}, []model.Level{model.Waiting}},
-		"between two":                         {operator.Moment{Time: epoch.Add(30 * time.Second)}, []model.Level{model.Active}},
-		"at a revision, as it was at its end": {operator.Moment{Revision: 1}, []model.Level{model.Active}},
-		"once the unit was gone":              {operator.Moment{Time: epoch.Add(time.Hour)}, nil},
-		"now":                                 {operator.Moment{}, nil},
+		"at the first moment":                                {operator.Moment{Time: epoch}, []model.Level{model.Waiting}},
+		"between two":                                        {operator.Moment{Time: epoch.Add(30 * time.Second)}, []model.Level{model.Active}},
+		"at a revision, as it was at its end":                {operator.Moment{Revision: 1}, []model.Level{model.Active}},
+		"at a revision that changed nothing":                 {operator.Moment{Revision: 2}, []model.Level{model.Active}},
+		"at one that nobody saw, as at the first look after": {operator.Moment{Revision: 3}, nil},
+		"at the newest":                                      {operator.Moment{Revision: 5}, nil},
+		"made, but before the first look":                    {operator.Moment{Time: epoch.Add(-time.Second)}, []model.Level{model.Waiting}},
+		"once the unit was gone":                             {operator.Moment{Time: epoch.Add(time.Hour)}, nil},
+		"now":                                                {operator.Moment{}, nil},
 	} {
 		got, err := h.StatusAt(t.Context(), "m", c.at)
 		if err != nil {
@@ -205,8 +213,17 @@ func TestAStatusIsAsItWasAtAMoment(t *testing.T) {
 			t.Errorf("%s: units are %v, want %v", name, levels, c.want)
 		}
 	}
-	if _, err := h.StatusAt(t.Context(), "m", operator.Moment{Time: epoch.Add(-time.Second)}); !errors.Is(err, model.ErrNotFound) {
-		t.Errorf("before the first = %v, want not found", err)
+	for name, c := range map[string]struct {
+		at   operator.Moment
+		want error
+	}{
+		"before it was made":              {operator.Moment{Time: epoch.Add(-time.Minute)}, model.ErrNotFound},
+		"before what is kept":             {operator.Moment{Time: epoch.Add(-31 * 24 * time.Hour)}, model.ErrNotFound},
+		"at a revision not yet looked at": {operator.Moment{Revision: 6}, model.ErrUnavailable},
+	} {
+		if _, err := h.StatusAt(t.Context(), "m", c.at); !errors.Is(err, c.want) {
+			t.Errorf("%s = %v, want class %v", name, err, c.want)
+		}
 	}
 }
 
@@ -263,8 +280,8 @@ func TestLinesAreFiltered(t *testing.T) {
 	h, _ := start(t, history.Config{Dir: t.TempDir()})
 	var rows []history.Row
 	for i, l := range []history.Line{
-		{Unit: "pg/0", Machine: "uuid-0", Origin: "postgres", Level: "info", Text: "ready"},
-		{Unit: "pg/1", Machine: "uuid-1", Origin: "postgres", Level: "ERROR", Text: "disk is full"},
+		{Unit: "pg/0", Machine: "uuid-0", Origin: "service-postgres", Level: "info", Text: "ready"},
+		{Unit: "pg/1", Machine: "uuid-1", Origin: "service-postgres", Level: "ERROR", Text: "disk is full"},
 		{Machine: "uuid-1", Origin: "agent", Level: "warn", Text: "late"},
 	} {
 		l.Source, l.At, l.Model = history.Source{ID: "s", N: uint64(i)}, epoch.Add(time.Duration(i)*time.Second), "m"
@@ -280,7 +297,9 @@ func TestLinesAreFiltered(t *testing.T) {
 		"of a unit":                 {operator.LineQuery{Units: []model.UnitName{{Application: "pg", Number: 1}}}, "disk is full"},
 		"of a machine":              {operator.LineQuery{Machines: []string{"uuid-1"}}, "disk is full,late"},
 		"of a level or worse":       {operator.LineQuery{Level: "warn"}, "disk is full,late"},
-		"of a service":              {operator.LineQuery{Origin: "agent"}, "late"},
+		"of an agent":               {operator.LineQuery{Origin: "agent"}, "late"},
+		"of a service":              {operator.LineQuery{Origin: "postgres"}, "ready,disk is full"},
+		"of a service by its id":    {operator.LineQuery{Origin: "service/postgres"}, "ready,disk is full"},
 		"with a text":               {operator.LineQuery{Match: "is f"}, "disk is full"},
 		"since":                     {operator.LineQuery{Since: epoch.Add(time.Second)}, "disk is full,late"},
 		"a quote in a text is text": {operator.LineQuery{Match: "' OR 1=1 --"}, ""},

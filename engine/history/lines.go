@@ -41,7 +41,9 @@ func (h *History) Lines(ctx context.Context, q operator.LineQuery) (operator.Pas
 		add("lower(level) IN ('" + strings.Join(pressing[at:], "', '") + "')")
 	}
 	if q.Origin != "" {
-		add("origin = ?", q.Origin)
+		// A service's lines are named as its log file is.
+		name := strings.ReplaceAll(q.Origin, "/", "-")
+		add("origin IN (?, ?, ?)", q.Origin, name, "service-"+name)
 	}
 	if q.Match != "" {
 		add("instr(text, ?) > 0", q.Match)

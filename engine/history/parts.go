@@ -110,6 +110,15 @@ func decoded[T any](list []T, b []byte, err error) ([]T, error) {
 	return append(list, one), err
 }
 
+// lookPart is the part of no model that says that all of them were looked at.
+const lookPart = "look"
+
+// Looked says that at a state every model was looked at, and that what differed
+// from before was offered. It is recorded at each revision's first look.
+func Looked(index, revision uint64, at time.Time) Part {
+	return Part{Name: lookPart, Index: index, Revision: revision, At: at, Document: []byte("{}")}
+}
+
 // PartsAt returns the parts of a model's status at a moment, the newest for
 // the zero moment, and when the newest of them was recorded.
 func (h *History) PartsAt(ctx context.Context, m model.ModelName, at operator.Moment) (parts map[string][]byte, newest Part, err error) {
@@ -117,12 +126,9 @@ func (h *History) PartsAt(ctx context.Context, m model.ModelName, at operator.Mo
 	if err != nil {
 		return nil, newest, err
 	}
-	until, revision := forever, forever
-	if !at.Time.IsZero() {
-		until = micros(at.Time)
-	}
-	if at.Revision > 0 {
-		revision = int64(at.Revision)
+	until, revision, err := h.resolve(ctx, db, m, at)
+	if err != nil {
+		return nil, newest, err
 	}
 	list, err := all(ctx, db, `SELECT part, idx, at, revision, doc FROM (
 			SELECT part, idx, at, revision, doc, row_number() OVER (PARTITION BY part ORDER BY idx DESC, at DESC) AS nth
@@ -143,6 +149,44 @@ func (h *History) PartsAt(ctx context.Context, m model.ModelName, at operator.Mo
 	return parts, newest, nil
 }
 
+// resolve finds up to when, and up to which revision, the parts are of a
+// moment. A revision is as it was last seen before the next; one that was
+// followed before anybody looked is as it was first seen after, and so is a
+// model at a time before the first look at it.
+func (h *History) resolve(ctx context.Context, db *sql.DB, m model.ModelName, at operator.Moment) (until, revision int64, err error) {
+	if at == (operator.Moment{}) {
+		return forever, forever, nil
+	}
+	r, err := retention(ctx, db)
+	if err != nil {
+		return 0, 0, failedTo("read a status", err)
+	}
+	oldest := micros(h.config.Now().Add(-r.Status))
+	var seen bool
+	var next sql.NullInt64
+	if at.Revision > 0 {
+		err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM part WHERE model = '' AND part = ?1 AND revision = ?2),
+			(SELECT min(at) FROM part WHERE model = '' AND part = ?1 AND revision > ?2)`, lookPart, int64(at.Revision)).Scan(&seen, &next)
+		until, revision = forever, int64(at.Revision)
+	} else {
+		err = db.QueryRowContext(ctx, `SELECT NOT EXISTS (SELECT 1 FROM event WHERE model = ?1 AND at <= ?3) OR
+			EXISTS (SELECT 1 FROM part WHERE model = ?1 AND part = ?2 AND at <= ?3),
+			(SELECT min(at) FROM part WHERE model = ?1 AND part = ?2 AND at > ?3)`, string(m), modelPart, micros(at.Time)).Scan(&seen, &next)
+		until, revision = micros(at.Time), forever
+	}
+	switch {
+	case err != nil:
+		return 0, 0, failedTo("read a status", err)
+	case !at.Time.IsZero() && until < oldest, !seen && next.Valid && next.Int64 < oldest:
+		return 0, 0, fmt.Errorf("statuses are kept for %v, that is longer ago: see gantry retention: %w", r.Status, model.ErrNotFound)
+	case seen:
+		return until, revision, nil
+	case next.Valid:
+		return next.Int64, forever, nil
+	}
+	return 0, 0, fmt.Errorf("it is not recorded yet: try again: %w", model.ErrUnavailable)
+}
+
 func scanPart(rows *sql.Rows) (p Part, err error) {
 	var index, at, revision int64
 	err = rows.Scan(&p.Name, &index, &at, &revision, &p.Document)
@@ -157,7 +201,7 @@ func (h *History) StatusAt(ctx context.Context, m model.ModelName, at operator.M
 		return operator.PastStatus{}, err
 	}
 	if parts[modelPart] == nil {
-		return operator.PastStatus{}, fmt.Errorf("the history has no status of model %s then: see gantry history, gantry retention: %w", m, model.ErrNotFound)
+		return operator.PastStatus{}, fmt.Errorf("the history has no model %s then: see gantry history, gantry retention: %w", m, model.ErrNotFound)
 	}
 	s, err := join(parts)
 	if err != nil {

@@ -105,6 +105,9 @@ func (r *Recorder) lines(ctx context.Context) {
 				Source: history.Source{ID: source, N: first + uint64(i)}, At: l.Line.Time, Model: string(l.Model),
 				Machine: l.Line.Machine, Origin: l.Line.Source, Level: l.Line.Level, Text: l.Line.Text,
 			}
+			if row.Level == "" {
+				row.Level = levelOf(row.Text)
+			}
 			if !l.Line.Unit.IsZero() {
 				row.Unit = l.Line.Unit.String()
 			}

@@ -29,16 +29,17 @@ type (
 // statuses records how models fare, whenever that changed: looks are as far
 // apart as keeps them a small part of the work.
 func (r *Recorder) statuses(ctx context.Context) {
-	known, dropped := map[model.ModelName]*seen{}, uint64(0)
+	known, dropped, looked := map[model.ModelName]*seen{}, uint64(0), uint64(0)
 	for ctx.Err() == nil {
 		if now := r.History.Health().Dropped; now != dropped {
 			clear(known) // what was offered may not have been written
-			dropped = now
+			dropped, looked = now, 0
 		}
-		began, changed, st := r.Now(), r.Live.Changed(), r.Log.State()
+		began, changed, st, whole := r.Now(), r.Live.Changed(), r.Log.State(), true
 		for _, m := range st.Models() {
 			if known[m.Name] == nil {
 				if known[m.Name] = r.recall(ctx, m.Name); known[m.Name] == nil {
+					whole = false
 					break // the history is not there: later
 				}
 			}
@@ -49,6 +50,10 @@ func (r *Recorder) statuses(ctx context.Context) {
 				r.record(st, name, was, operator.Status{}, nil)
 				delete(known, name)
 			}
+		}
+		if whole && st.Revision() > looked {
+			looked = st.Revision()
+			r.History.Offer(history.Looked(st.Index(), looked, r.Now()))
 		}
 		wait(ctx, nil, nil, max(lookAgain, lookShare*r.Now().Sub(began)))
 		wait(ctx, changed, r.Log.Advanced(st.Index()), lookAgain*10)

@@ -29,7 +29,7 @@ func (o *pastLines) register(cmd *cobra.Command) {
 	flags.StringVar(&o.since, "since", "", "from the history: since a time, or in a duration such as 1h")
 	flags.StringVar(&o.until, "until", "", "from the history: until a time, or until a duration ago")
 	flags.StringVarP(&o.level, "level", "l", "", "from the history: of this level or more pressing: "+strings.Join(lineLevels, ", "))
-	flags.StringVar(&o.origin, "origin", "", "from the history: of an agent (agent), or of a service by its id")
+	flags.StringVar(&o.origin, "origin", "", "from the history: of a service by its id, or of the controllers (controller)")
 	flags.StringVar(&o.match, "match", "", "from the history: with this text")
 	for _, flag := range []string{"since", "until", "level", "origin", "match"} {
 		cmd.MarkFlagsMutuallyExclusive(flag, "follow")
