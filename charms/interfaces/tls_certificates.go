@@ -30,8 +30,9 @@ var tlsCertificates = Schema{
 
 // CertificateRequest is what a requirer of tls-certificates wants signed.
 type CertificateRequest struct {
-	CSR string `json:"certificate_signing_request"` // PEM
-	CA  bool   `json:"ca,omitempty"`                // wants to be an authority itself
+	CSR    string   `json:"certificate_signing_request"` // PEM
+	CA     bool     `json:"ca,omitempty"`                // wants to be an authority itself
+	Trusts []string `json:"trusts,omitempty"`            // which authorities its software has taken up, by fingerprint; Gantry's own
 }
 
 // IssuedCertificate answers a CertificateRequest, all in PEM. During a
