@@ -19,6 +19,7 @@ const keptChanges = 8192
 type Change struct {
 	Index    uint64
 	Revision uint64
+	Key      string // of the command
 	Cause    uint64 // revision that it follows from, where it is derived
 	Origin   state.Origin
 	Author   string
@@ -48,7 +49,7 @@ func (f *feed) append(index uint64, commands []state.Command, outcomes []state.O
 			continue
 		}
 		f.kept = append(f.kept, Change{
-			Index: index + uint64(i) + 1, Revision: o.Result.Revision, Cause: commands[i].Cause, Keys: o.Result.Changed,
+			Index: index + uint64(i) + 1, Revision: o.Result.Revision, Key: commands[i].Key, Cause: commands[i].Cause, Keys: o.Result.Changed,
 			Origin: commands[i].Origin, Author: commands[i].Author, Reason: commands[i].Reason, Time: commands[i].Now,
 		})
 	}

@@ -13,25 +13,27 @@ import (
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
-// causeOf is the revision that a change is or follows from.
-func causeOf(c consensus.Change) uint64 {
-	if c.Cause > 0 {
-		return c.Cause
+// following is the revision that a change is or follows from, and whether that
+// is traced.
+func following(t *trace.Tracer, c consensus.Change) (revision uint64, traced bool) {
+	if revision = c.Cause; c.Origin == state.Operator {
+		revision = c.Revision
+		t.Made(c.Key, revision)
 	}
-	if c.Origin == state.Operator {
-		return c.Revision
-	}
-	return 0
+	_, traced = t.Following(context.Background(), revision)
+	return revision, traced
 }
 
 // follow notes what the next round of the solver follows from.
 func (l *loop) follow(c consensus.Change) {
-	if _, traced := l.tracer.Following(context.Background(), causeOf(c)); traced {
-		if l.causes == nil {
-			l.causes = map[uint64]bool{}
-		}
-		l.causes[causeOf(c)] = true
+	revision, traced := following(l.tracer, c)
+	if !traced {
+		return
 	}
+	if l.causes == nil {
+		l.causes = map[uint64]bool{}
+	}
+	l.causes[revision] = true
 }
 
 // followed records a round of the solver in each trace that it follows from.
@@ -51,8 +53,8 @@ type traced struct {
 
 // follow notes whose intents follow from what is traced.
 func (s *sessions) follow(c consensus.Change) {
-	revision := causeOf(c)
-	if _, is := s.tracer.Following(context.Background(), revision); !is {
+	revision, traced := following(s.tracer, c)
+	if !traced {
 		return
 	}
 	s.traced.mu.Lock()

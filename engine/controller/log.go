@@ -20,6 +20,9 @@ type replicated struct {
 func (r replicated) Propose(ctx context.Context, commands ...state.Command) (outcomes []state.Outcome, err error) {
 	ctx, end := r.tracer.Part(ctx, "commit")
 	defer func() { end(err) }()
+	for _, c := range commands {
+		r.tracer.Expect(ctx, c.Key)
+	}
 	outcomes, err = r.Node.Propose(ctx, commands...)
 	for _, o := range outcomes {
 		if o.Err == nil {

@@ -4,18 +4,21 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/client"
+	"github.com/gantry-orchestrator/gantry/engine/observe/trace"
 	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
@@ -51,9 +54,14 @@ func get(t *testing.T, c *http.Client, url string) (int, string) {
 
 // TestAnInstallTellsHowItFares asks a new install in every way.
 func TestAnInstallTellsHowItFares(t *testing.T) {
-	in := open(t)
+	in := prepare(t)
+	spans := filepath.Join(in.dir, "trace.json")
+	t.Setenv(trace.FileVariable, spans)
+	in.up(t)
 	in.gantry(t, "deploy", "beacon")
 	in.gantry(t, "wait", "--timeout", "60s")
+	in.gantry(t, "config", "beacon", "message=traced")
+	eventually(t, 30*time.Second, "one trace leads from the command to the host", func() error { return followed(spans) })
 	onlyHealth(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(in.port+1)))
 	administrators(t, in)
 	examined(t, in)
@@ -77,14 +85,14 @@ func administrators(t *testing.T, in *install) {
 	roots.AppendCertsFromPEM(identity.CA)
 	url := fmt.Sprintf("https://127.0.0.1:%d/metrics", in.port)
 	as := func(pairs ...tls.Certificate) *http.Client {
-		config := &tls.Config{RootCAs: roots, ServerName: client.ServerName, Certificates: pairs}
+		config := &tls.Config{RootCAs: roots, ServerName: client.ServerName, Certificates: pairs, NextProtos: []string{"h2", "http/1.1"}}
 		return &http.Client{Transport: &http.Transport{TLSClientConfig: config}, Timeout: 10 * time.Second}
 	}
 	eventually(t, 30*time.Second, "the agent's figures are among the metrics", func() error {
 		code, text := get(t, as(pair), url)
 		for _, line := range []string{"gantry_leader 1", `gantry_agent_effects_total{machine="0",model="default"}`, `gantry_agent_services{machine="0",model="default",state="running"} 1`} {
 			if code != http.StatusOK || !strings.Contains(text, line) {
-				return fmt.Errorf("%d, no %q", code, line)
+				return fmt.Errorf("%d, no %q in %.200s", code, line, text)
 			}
 		}
 		return nil
@@ -133,4 +141,36 @@ func examined(t *testing.T, in *install) {
 	if without := checks(r); r.code != 1 || without["controller"] != operator.FindingBad || without["kernel"] == "" {
 		t.Errorf("without a controller doctor exits with %d and finds %v", r.code, without)
 	}
+}
+
+// followed finds the trace of the change of a configuration in a file.
+func followed(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	traces, of := map[string][]string{}, ""
+	for d := json.NewDecoder(f); ; {
+		var span struct {
+			Name        string
+			SpanContext struct{ TraceID string }
+		}
+		if err := d.Decode(&span); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+		id := span.SpanContext.TraceID
+		traces[id] = append(traces[id], span.Name)
+		if span.Name == "gantry config" {
+			of = id
+		}
+	}
+	for _, part := range []string{"request /gantry.v1.Settings/SetConfig", "commit", "solve", "push", "ask", "effect write file/message"} {
+		if !slices.Contains(traces[of], part) {
+			return fmt.Errorf("no %q in %q", part, traces[of])
+		}
+	}
+	return nil
 }

@@ -27,11 +27,29 @@ type Tracer struct {
 	provider *sdk.TracerProvider
 	spans    sdk.SpanProcessor
 	tracer   api.Tracer
-	service  string
 
-	mu     sync.Mutex
-	causes map[uint64]api.SpanContext // by revision
-	order  []uint64                   // oldest first
+	mu       sync.Mutex
+	expected recent[string] // by a command's key
+	causes   recent[uint64] // by revision
+}
+
+// recent are the latest spans by what they are known by.
+type recent[K comparable] struct {
+	by    map[K]api.SpanContext
+	order []K // oldest first
+}
+
+func (r *recent[K]) put(key K, span api.SpanContext) {
+	if r.by == nil {
+		r.by = map[K]api.SpanContext{}
+	}
+	if _, known := r.by[key]; !known {
+		r.order = append(r.order, key)
+	}
+	if r.by[key] = span; len(r.order) > keptCauses {
+		delete(r.by, r.order[0])
+		r.order = r.order[1:]
+	}
 }
 
 // New traces to an exporter.
@@ -39,8 +57,7 @@ func New(service, version string, to sdk.SpanExporter) *Tracer {
 	spans := sdk.NewBatchSpanProcessor(to, sdk.WithBatchTimeout(time.Second))
 	provider := sdk.NewTracerProvider(sdk.WithSpanProcessor(spans), sdk.WithResource(identity(service, version)))
 	return &Tracer{
-		provider: provider, spans: spans, tracer: provider.Tracer("gantry"), service: service,
-		causes: map[uint64]api.SpanContext{},
+		provider: provider, spans: spans, tracer: provider.Tracer("gantry"),
 	}
 }
 
@@ -114,21 +131,27 @@ func Of(ctx context.Context, header string) context.Context {
 	return propagator.Extract(ctx, propagation.MapCarrier{"traceparent": header})
 }
 
-// Caused remembers that what ctx is traced for has made a revision.
-func (t *Tracer) Caused(ctx context.Context, revision uint64) {
+// Expect remembers, by its key, that what ctx is traced for is about to make a
+// revision: what follows may be looked at before the answer is here.
+func (t *Tracer) Expect(ctx context.Context, key string) {
 	span := api.SpanContextFromContext(ctx)
-	if t == nil || !span.IsValid() {
+	if t == nil || !span.IsValid() || key == "" {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, known := t.causes[revision]; !known {
-		t.order = append(t.order, revision)
+	t.expected.put(key, span)
+}
+
+// Made says which revision came of a key.
+func (t *Tracer) Made(key string, revision uint64) {
+	if t == nil || key == "" {
+		return
 	}
-	t.causes[revision] = span
-	if len(t.order) > keptCauses {
-		delete(t.causes, t.order[0])
-		t.order = t.order[1:]
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if span, ok := t.expected.by[key]; ok {
+		t.causes.put(revision, span)
 	}
 }
 
@@ -140,7 +163,7 @@ func (t *Tracer) Following(ctx context.Context, revision uint64) (context.Contex
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	span, ok := t.causes[revision]
+	span, ok := t.causes.by[revision]
 	if !ok {
 		return ctx, false
 	}
@@ -195,7 +218,7 @@ func (t *Tracer) Told(machine string, spans []effect.Span) (taken int) {
 func (t *Tracer) knows(id api.TraceID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, span := range t.causes {
+	for _, span := range t.causes.by {
 		if span.TraceID() == id {
 			return true
 		}

@@ -68,7 +68,7 @@ func Main(c Config, args []string) int {
 	c = c.withDefaults()
 	root := New(c)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, c, root, args)
 	report(c.Stderr, err)
 	return exitCode(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/controller"
+	"github.com/gantry-orchestrator/gantry/engine/observe/trace"
 	"github.com/gantry-orchestrator/gantry/engine/plan"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
@@ -77,6 +79,10 @@ func advertised(i Install) []string {
 func control(ctx context.Context, sockets string, c controller.Config) error {
 	c.Log, c.Version = logger("controller"), Version
 	var err error
+	if c.Tracer, err = trace.Open(ctx, os.Getenv, "gantry-controller", Version); err != nil {
+		return err
+	}
+	defer c.Tracer.Close(context.WithoutCancel(ctx))
 	if c.BuiltIn, err = builtInArtifacts(); err != nil {
 		return err
 	}

@@ -209,6 +209,7 @@ func startRole(ctx context.Context, s *supervise.Client, p Places, i Install, ro
 			fmt.Sprintf("GANTRY_PORT=%d", i.Port), "GANTRY_EPOCH="+i.Epoch, "GANTRY_ADVERTISE="+i.Advertise),
 		LogFile: p.log(role), StopTimeout: 20 * time.Second,
 	}
+	spec.Env = append(spec.Env, traced(os.Getenv)...)
 	if _, err = s.Start(ctx, spec); errors.Is(err, model.ErrConflict) {
 		_, err = s.Restart(ctx, spec) // another binary than before
 	}
