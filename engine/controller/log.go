@@ -28,7 +28,6 @@ func (r replicated) Propose(ctx context.Context, commands ...state.Command) (out
 		if o.Err == nil {
 			trace.Say(ctx, "revision", o.Result.Revision)
 			trace.Say(ctx, "index", o.Result.Index)
-			r.tracer.Caused(ctx, o.Result.Revision)
 		}
 	}
 	return outcomes, err
