@@ -44,10 +44,7 @@ func (s *store) save(r *record) error {
 	if err != nil {
 		return fmt.Errorf("save service %s: %w", r.Spec.ID, err)
 	}
-	s.mu.Lock()
-	same := bytes.Equal(b, s.saved[r.Spec.ID])
-	s.mu.Unlock()
-	if same {
+	if s.holds(r.Spec.ID, b) {
 		return nil
 	}
 	if err := replaceFile(s.path(r.Spec.ID), b); err != nil {
@@ -57,6 +54,18 @@ func (s *store) save(r *record) error {
 	defer s.mu.Unlock()
 	s.saved[r.Spec.ID] = b
 	return nil
+}
+
+// unsaved reports whether save would write.
+func (s *store) unsaved(r *record) bool {
+	b, err := json.Marshal(r)
+	return err != nil || !s.holds(r.Spec.ID, b)
+}
+
+func (s *store) holds(id string, b []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Equal(b, s.saved[id])
 }
 
 func (s *store) remove(id string) error {

@@ -205,6 +205,9 @@ func (s *supervisor) tell() {
 	var saving errgroup.Group
 	saving.SetLimit(atOnce)
 	for _, v := range all {
+		if !s.store.unsaved(v.rec) {
+			continue
+		}
 		saving.Go(func() error {
 			if err := s.store.save(v.rec); err != nil {
 				s.Logger.Error("a change of a service is not on disk", "service", v.rec.Spec.ID, "error", err)
