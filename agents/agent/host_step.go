@@ -113,9 +113,10 @@ func (h *HostAgent) act(ctx context.Context, p provider.Provider, a hostAction) 
 	})
 }
 
-// narrate reports every second what the provider is at, until work ends.
-func (h *HostAgent) narrate(ctx context.Context, uuid string, work func(context.Context) error) error {
-	ctx, stop := context.WithCancel(ctx)
+// narrate reports every second what the provider is at, until work ends, and
+// why that failed.
+func (h *HostAgent) narrate(outer context.Context, uuid string, work func(context.Context) error) error {
+	ctx, stop := context.WithCancel(outer)
 	defer stop()
 	began := time.Now()
 	group, working := errgroup.WithContext(ctx)
@@ -138,7 +139,14 @@ func (h *HostAgent) narrate(ctx context.Context, uuid string, work func(context.
 		}
 		return nil
 	})
-	return group.Wait()
+	err := group.Wait()
+	if err != nil && outer.Err() == nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		if told := h.Machines.MachineProgress(outer, uuid, "cannot be made, will be tried again: "+first); told != nil {
+			h.Logger.Debug("cannot tell progress", "machine", uuid, "error", told)
+		}
+	}
+	return err
 }
 
 func (h *HostAgent) spec(w effect.WantedMachine) (provider.Spec, error) {

@@ -102,6 +102,11 @@ func (a Apt) Plan(ctx context.Context, name, version string) (adds []string, err
 		}
 		adds, err = a.simulate(ctx, "install", pinned(name, version))
 	}
+	if err != nil && version != "" && ctx.Err() == nil {
+		if _, other := a.simulate(ctx, "install", name); other == nil {
+			return nil, fmt.Errorf("package %s: the archive offers another version than %s, which the application's members have: let it offer that one (a mirror or snapshot), or install it here by hand: %w", name, version, model.ErrConflict)
+		}
+	}
 	return adds, err
 }
 

@@ -21,6 +21,7 @@ type archive struct {
 	root      string
 	installed map[string]string
 	offers    map[string][]string
+	only      map[string]string // the one version of a package that is left
 	calls     []string
 	quiet     []bool // whether services were kept from starting, at each install
 }
@@ -57,6 +58,9 @@ func (a *archive) run(_ context.Context, c perform.Command) (perform.Output, err
 		needs, offered := a.offers[name]
 		if verb == "install" && !offered {
 			return perform.Output{Code: 100, Stderr: "E: Unable to locate package " + name}, nil
+		}
+		if left := a.only[name]; verb == "install" && left != "" && version != "" && version != left {
+			return perform.Output{Code: 100, Stderr: "E: Version '" + version + "' for '" + name + "' was not found"}, nil
 		}
 		if verb == "purge" {
 			out.WriteString("Purg " + name + " [1]\n")
@@ -138,6 +142,21 @@ func TestWhatIsInstalledIsNeverChanged(t *testing.T) {
 	}
 	if err := apt.Install(t.Context(), "pg", "15"); err != nil || a.installed["pg"] != "14" || len(a.calls) != 0 {
 		t.Errorf("installed %v by %q, %v", a.installed, a.calls, err)
+	}
+}
+
+func TestAVersionThatTheArchiveNoLongerHasNeedsAPerson(t *testing.T) {
+	a, apt := newArchive(t)
+	a.only = map[string]string{"pg": "16"}
+	_, err := apt.Plan(t.Context(), "pg", "15")
+	if !errors.Is(err, model.ErrConflict) || !strings.Contains(err.Error(), "another version than 15") {
+		t.Errorf("error = %v, want a conflict that names the version", err)
+	}
+	if _, err := apt.Plan(t.Context(), "unheard-of", "15"); !errors.Is(err, model.ErrUnavailable) {
+		t.Errorf("error = %v, want one that is tried again: the archive may be away", err)
+	}
+	if a.installed["pg"] != "" {
+		t.Errorf("version %s was taken instead", a.installed["pg"])
 	}
 }
 

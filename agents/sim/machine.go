@@ -67,7 +67,11 @@ func (s *simulation) provision(ref state.MachineRef, uuid string) {
 		packages: map[string]string{}, processes: map[string]process{},
 	}
 	for _, name := range row.Packages {
-		m.packages[name] = versionOf(name)
+		name, version, pinned := strings.Cut(name, "=")
+		if !pinned {
+			version = versionOf(name)
+		}
+		m.packages[name] = version
 	}
 	s.machines[uuid] = m
 	s.order = append(s.order, m)

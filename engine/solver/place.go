@@ -43,7 +43,7 @@ func (p *problem) place(m model.ModelName) {
 func (p *problem) request(m model.ModelName, units []model.UnitName) {
 	op := state.RequestMachine{Model: m, Units: units}
 	reads := make([]state.Key, 0, 2*len(units))
-	packages := map[string]bool{}
+	packages := map[string]string{}
 	cause := uint64(0)
 	for _, name := range units {
 		ref := state.UnitRef{Model: m, Unit: name}
@@ -64,14 +64,24 @@ func (p *problem) request(m model.ModelName, units []model.UnitName) {
 			}
 		}
 	}
-	op.Packages = slices.Sorted(maps.Keys(packages))
+	for _, name := range slices.Sorted(maps.Keys(packages)) {
+		if version := packages[name]; version != "" {
+			name += "=" + version
+		}
+		op.Packages = append(op.Packages, name)
+	}
 	p.emit(cause, op, reads...)
 }
 
-func (p *problem) packages(a state.Application, into map[string]bool) {
+// packages adds those of a charm, each in the version that the application's
+// members have, where one is recorded: a layer that is built later would take
+// what the archive offers by then.
+func (p *problem) packages(a state.Application, into map[string]string) {
 	c, _ := p.CharmOf(a)
 	for _, name := range c.Declared.Packages {
-		into[name] = true
+		if into[name] == "" {
+			into[name] = a.Versions[name]
+		}
 	}
 }
 

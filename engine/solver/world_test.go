@@ -313,6 +313,23 @@ func TestADeployedBundleConverges(t *testing.T) {
 	}
 }
 
+func TestAMachineOfALaterMemberHasTheVersionsOfTheFirst(t *testing.T) {
+	w := newWorld(t)
+	w.deploy("pg", "db", 1)
+	w.settle()
+	w.do(state.Publish{Model: testModel, Publication: effect.Publication{
+		Unit: unitRef(t, "pg/0").Unit, Versions: map[string]string{"db-server": "15.1-2", "not-declared": "1"},
+	}})
+	w.do(state.AddUnits{Model: testModel, Application: "pg", Count: 1})
+	w.settle()
+	for name, want := range map[string]string{"pg/0": "db-server", "pg/1": "db-server=15.1-2"} {
+		m, _ := w.s.Machine(state.MachineRef{Model: testModel, Machine: w.unit(name).Machine})
+		if !slices.Equal(m.Packages, []string{want}) {
+			t.Errorf("packages of %s's machine are %v, want %s", name, m.Packages, want)
+		}
+	}
+}
+
 func TestADestroyedModelLeavesNothing(t *testing.T) {
 	w := newWorld(t)
 	before := len(w.s.Models())

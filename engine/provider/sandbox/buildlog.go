@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gantry-orchestrator/gantry/engine/provider"
@@ -49,6 +50,10 @@ func (l *buildLog) line(text string) {
 func (l *buildLog) explain(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", what, ctx.Err())
+	}
+	if at := slices.IndexFunc(l.tail, func(line string) bool { return strings.Contains(line, "E: Version '") }); at >= 0 {
+		return fmt.Errorf("%s failed: %s: the archive no longer offers the version that the application's members have; let it offer that one (a mirror or snapshot): %w: %w",
+			what, l.tail[at], err, model.ErrUnavailable)
 	}
 	return fmt.Errorf("%s failed, its last lines follow: %w: %w\n%s", what, err, model.ErrUnavailable, strings.Join(l.tail, "\n"))
 }
