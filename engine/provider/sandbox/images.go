@@ -33,8 +33,8 @@ type base struct {
 }
 
 // lower returns the layers of a disk, the uppermost first, and makes what is
-// missing of them. That takes minutes at first.
-func (m images) lower(ctx context.Context, name string, packages []string) ([]string, error) {
+// missing of them, for the machine of a directory. That takes minutes at first.
+func (m images) lower(ctx context.Context, name string, packages []string, user string) ([]string, error) {
 	var b base
 	var err error
 	if name == provider.BaseHost {
@@ -45,7 +45,7 @@ func (m images) lower(ctx context.Context, name string, packages []string) ([]st
 	if err != nil || len(packages) == 0 {
 		return b.lower, err
 	}
-	layer, err := m.layer(ctx, b, packages)
+	layer, err := m.layer(ctx, b, packages, user)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (m images) once(ctx context.Context, path string, build func(dir string, lo
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	lock, err := store.LockFile(ctx, filepath.Join(m.cache, "locks", strings.ReplaceAll(strings.TrimPrefix(path, m.cache+"/"), "/", "-")))
+	lock, err := store.LockFile(ctx, m.lockOf(path))
 	if err != nil {
 		return err
 	}
@@ -83,6 +83,11 @@ func (m images) once(ctx context.Context, path string, build func(dir string, lo
 		return err
 	}
 	return os.Rename(partial, path)
+}
+
+// lockOf is the lock of an image among all callers on this host.
+func (m images) lockOf(path string) string {
+	return filepath.Join(m.cache, "locks", strings.ReplaceAll(strings.TrimPrefix(path, m.cache+"/"), "/", "-"))
 }
 
 // syncTree makes an image durable before its name says that it is whole.

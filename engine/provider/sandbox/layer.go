@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -47,17 +48,65 @@ type buildOrders struct {
 }
 
 // layer returns the layer of packages over a base, and builds it where it is
-// missing. Its key is the base and the packages, in any order.
-func (m images) layer(ctx context.Context, b base, packages []string) (string, error) {
+// missing. It is kept for as long as the directory of its user is there. Its
+// key is the base and the packages, in any order; one that was built for the
+// same packages in no particular version does where it holds the right ones.
+func (m images) layer(ctx context.Context, b base, packages []string, user string) (string, error) {
 	packages = slices.Compact(slices.Sorted(slices.Values(packages)))
-	dir := filepath.Join(m.cache, "layers", digest(append([]string{b.key}, packages...)...))
-	err := m.once(ctx, dir, func(partial string, lock *os.File) error {
-		return m.buildLayer(ctx, partial, lock, b, packages)
-	})
-	if err != nil {
-		return "", fmt.Errorf("layer of packages %v: %w", packages, err)
+	for {
+		dir := m.layerDir(b, packages)
+		if plain := m.layerDir(b, names(packages)); plain != dir && holds(filepath.Join(plain, "root"), packages) {
+			dir = plain
+		} else if err := m.once(ctx, dir, func(partial string, lock *os.File) error {
+			return m.buildLayer(ctx, partial, lock, b, packages)
+		}); err != nil {
+			return "", fmt.Errorf("layer of packages %v: %w", packages, err)
+		}
+		// It may have been collected meanwhile.
+		if used, err := m.use(ctx, dir, user); used || err != nil {
+			return filepath.Join(dir, "root"), err
+		}
 	}
-	return filepath.Join(dir, "root"), nil
+}
+
+func (m images) layerDir(b base, packages []string) string {
+	return filepath.Join(m.layers(), digest(append([]string{b.key}, packages...)...))
+}
+
+func names(packages []string) []string {
+	var all []string
+	for _, p := range packages {
+		name, _, _ := strings.Cut(p, "=")
+		all = append(all, name)
+	}
+	return all
+}
+
+// holds reports whether the packages of a root are those, where a version is
+// given in that.
+func holds(root string, packages []string) bool {
+	status, err := os.ReadFile(filepath.Join(root, "var/lib/dpkg/status"))
+	if err != nil {
+		return false
+	}
+	installed := map[string]string{}
+	for paragraph := range strings.SplitSeq(string(status), "\n\n") {
+		var name, version string
+		for line := range strings.Lines(paragraph) {
+			key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+			switch key {
+			case "Package":
+				name = value
+			case "Version":
+				version = value
+			}
+		}
+		installed[name] = version
+	}
+	return !slices.ContainsFunc(packages, func(p string) bool {
+		name, version, pinned := strings.Cut(p, "=")
+		return installed[name] == "" || pinned && installed[name] != version
+	})
 }
 
 func (m images) buildLayer(ctx context.Context, dir string, lock *os.File, b base, packages []string) error {

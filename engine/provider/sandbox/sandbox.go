@@ -76,7 +76,29 @@ func Open(ctx context.Context, cfg provider.Config) (*Provider, error) {
 	if err := p.installBinary(); err != nil {
 		return nil, err
 	}
-	return p, p.reap(ctx)
+	if err := p.reap(ctx); err != nil {
+		return nil, err
+	}
+	p.collect(ctx)
+	return p, nil
+}
+
+// collect has those of the layers go that no machine of this host stands on.
+func (p *Provider) collect(ctx context.Context) {
+	records, _, err := p.store.List()
+	for _, r := range records {
+		for _, lower := range r.Lower { // of machines that an older gantry made
+			if layer := filepath.Dir(lower); err == nil && filepath.Dir(layer) == p.images.layers() {
+				_, err = p.images.use(ctx, layer, p.store.Dir(r.UUID))
+			}
+		}
+	}
+	if err == nil {
+		err = p.images.collect(time.Now())
+	}
+	if err != nil {
+		p.cfg.Log.Warn("cannot collect layers of packages that nobody uses", "error", err)
+	}
 }
 
 func (p *Provider) binaryDir() string { return filepath.Join(p.cfg.StateDir, "bin") }
