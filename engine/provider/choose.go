@@ -4,11 +4,14 @@ import "fmt"
 
 // Host is what this host offers to machines.
 type Host struct {
-	Root       bool     // the effective user is root
-	Namespaces error    // why namespaces cannot be made, nil where they can
-	Overlay    error    // why the state directory cannot hold overlays, nil where it can
-	Firewall   error    // why nftables cannot be used, nil where it can
-	Cgroups    string   // "v2", "v1", "hybrid" or "none"
+	Root       bool   // the effective user is root
+	Namespaces error  // why namespaces cannot be made, nil where they can
+	Overlay    error  // why the state directory cannot hold overlays, nil where it can
+	Firewall   error  // why nftables cannot be used, nil where it can
+	Cgroups    string // "v2", "v1", "hybrid" or "none"
+	// Forwarding says what drops packets between machines and elsewhere and what
+	// to do about it, "" where nothing does that a provider could not open.
+	Forwarding string
 	Systemd    bool     // systemd is the first process
 	Missing    []string // tools for a Debian base that are not installed
 }
@@ -44,6 +47,9 @@ func Choose(h Host) Choice {
 	}
 	if h.Cgroups == "none" {
 		c.Lacks = append(c.Lacks, "no control groups: cores and mem of a machine are not enforced")
+	}
+	if h.Forwarding != "" {
+		c.Lacks = append(c.Lacks, h.Forwarding)
 	}
 	if !h.Systemd {
 		c.Lacks = append(c.Lacks, "systemd is not the first process: after a reboot, run `gantry up` again")

@@ -27,6 +27,7 @@ func TestTheBestProviderThatAHostCarriesIsChosen(t *testing.T) {
 		"a host without overlays gets loopback and why":      {with(func(h *Host) { h.Overlay = broken }), "loopback", "", broken.Error()},
 		"a host without nftables gets loopback and why":      {with(func(h *Host) { h.Firewall = broken }), "loopback", "", broken.Error()},
 		"without control groups limits are said to be loose": {with(func(h *Host) { h.Cgroups = "none" }), "sandbox", BaseDebian, "not enforced"},
+		"a firewall that drops forwarded packets is told":    {with(func(h *Host) { h.Forwarding = "FORWARD drops" }), "sandbox", BaseDebian, "FORWARD drops"},
 		"without systemd a reboot needs an up":               {with(func(h *Host) { h.Systemd = false }), "sandbox", BaseDebian, "after a reboot"},
 	} {
 		got := Choose(c.host)

@@ -28,6 +28,7 @@ func Detect(stateDir string) provider.Host {
 	h.Namespaces = tryNamespaces()
 	h.Overlay = tryOverlay(stateDir)
 	h.Firewall = tryFirewall()
+	h.Forwarding = DroppedForwarding()
 	return h
 }
 

@@ -64,7 +64,7 @@ func releaseForwarding(id string) error {
 		return err
 	}
 	f.Users = slices.DeleteFunc(f.Users, func(user string) bool {
-		_, err := netlink.LinkByName("gnt" + user)
+		_, err := netlink.LinkByName(bridgePrefix + user)
 		return user == id || err != nil
 	})
 	if len(f.Users) > 0 {

@@ -31,7 +31,10 @@ type network struct {
 	log  *slog.Logger
 }
 
-func (n network) bridge() string { return "gnt" + n.id }
+// bridgePrefix begins the names of the bridges of all installs.
+const bridgePrefix = "gnt"
+
+func (n network) bridge() string { return bridgePrefix + n.id }
 
 // link names the host's end of a machine's link by the last number of its
 // address, which no other machine of the install has.

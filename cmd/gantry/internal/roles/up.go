@@ -115,6 +115,9 @@ func (o upOptions) install(p Places) (Install, error) {
 			return chosen, fmt.Errorf("%s has %s machines: run gantry down --destroy first, or give another --state-dir: %w", p.State, chosen.Provider, model.ErrConflict)
 		}
 		fmt.Fprintf(o.out, "up: %s machines, as before\n", chosen.Provider)
+		if lack := sandbox.DroppedForwarding(); lack != "" && chosen.Provider == "sandbox" {
+			fmt.Fprintf(o.out, "up: lacking: %s\n", lack)
+		}
 		return chosen, nil
 	}
 	if !errors.Is(err, model.ErrNotFound) {
