@@ -4,9 +4,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/backup"
+	"github.com/gantry-orchestrator/gantry/engine/backup/archive"
+	"github.com/gantry-orchestrator/gantry/engine/history"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/operator"
 )
@@ -65,5 +69,48 @@ func TestTheHistoryTellsWhatHappenedToAUnit(t *testing.T) {
 	was := must(w.admin.StatusAt(t.Context(), "m", operator.Moment{Time: time.Now()}))(t)
 	if len(was.Status.Applications) != 1 || len(was.Status.Applications[0].Units) != 1 {
 		t.Errorf("the recorded status has %+v, want the unit", was.Status.Applications)
+	}
+}
+
+func TestAHistoryThatOutlivesTwoRestoresHasTheChangesOfEach(t *testing.T) {
+	if history.Backend == "dqlite" {
+		t.Skip("a member of dqlite has its own history, and no other's")
+	}
+	old := begin(t, t.TempDir())
+	must(old.admin.AddModel(old.ctx, operator.AddModel{Name: "m"}))(t)
+	path, _ := old.backUp()
+	kept := filepath.Join(old.dir, "history")
+	if err := old.end(); err != nil {
+		t.Fatal(err)
+	}
+	// Both lives begin with the same backup, and so with the same indexes.
+	for _, why := range []string{"first life", "second life"} {
+		dir := filepath.Join(t.TempDir(), "controller")
+		must(backup.Restore(t.Context(), path, dir, archive.Opener{}, time.Now()))(t)
+		if err := os.CopyFS(filepath.Join(dir, "history"), os.DirFS(kept)); err != nil {
+			t.Fatal(err)
+		}
+		w := beginAlone(t, dir)
+		must(w.admin.Deploy(w.ctx, operator.Deploy{Change: operator.Change{Reason: why}, Model: "m", Charm: "web", Units: 1}))(t)
+		w.remembers("m", why)
+		if why == "second life" {
+			w.remembers("m", "first life")
+		}
+		if err := w.end(); err != nil {
+			t.Fatal(err)
+		}
+		kept = filepath.Join(dir, "history")
+	}
+}
+
+// remembers waits until the history has a change with a reason.
+func (w *world) remembers(m model.ModelName, reason string) {
+	w.t.Helper()
+	var past operator.Past
+	for deadline := time.Now().Add(patience); !slices.ContainsFunc(past.Entries, func(e operator.Entry) bool { return e.Reason == reason }); {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("the history has no change because of %q: %+v", reason, past)
+		}
+		past, _ = w.admin.ListHistory(w.ctx, operator.HistoryQuery{Model: m})
 	}
 }

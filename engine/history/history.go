@@ -252,7 +252,7 @@ func (h *History) Put(ctx context.Context, rows ...Row) error {
 		all = append(all, r)
 		if e, ok := r.(Event); ok {
 			for _, k := range e.Keys {
-				all = append(all, eventKey{model: e.Model, entity: k, index: e.Index})
+				all = append(all, eventKey{model: e.Model, entity: k, epoch: e.Epoch, index: e.Index})
 			}
 		}
 	}

@@ -181,11 +181,11 @@ func TestAStatusIsAsItWasAtAMoment(t *testing.T) {
 	third := operator.Status{Model: operator.ModelStatus{Name: "m"}, Applications: []operator.Application{{Name: "pg"}}}
 	put(t, h, history.Event{Index: 1, Revision: 1, Model: "m", At: epoch.Add(-time.Second), Origin: "operator"})
 	record(1, 1, epoch, operator.Status{}, first)
-	put(t, h, history.Looked(1, 1, epoch))
+	put(t, h, history.Looked(0, 1, 1, epoch))
 	record(1, 1, epoch.Add(time.Second), first, second) // the same index: an agent reported
-	put(t, h, history.Looked(4, 2, epoch.Add(30*time.Second)))
+	put(t, h, history.Looked(0, 4, 2, epoch.Add(30*time.Second)))
 	record(8, 5, epoch.Add(time.Minute), second, third)
-	put(t, h, history.Looked(8, 5, epoch.Add(time.Minute)))
+	put(t, h, history.Looked(0, 8, 5, epoch.Add(time.Minute)))
 
 	for name, c := range map[string]struct {
 		at   operator.Moment
@@ -316,5 +316,38 @@ func TestLinesAreFiltered(t *testing.T) {
 		if strings.Join(texts, ",") != c.want {
 			t.Errorf("%s = %q, want %q", name, texts, c.want)
 		}
+	}
+}
+
+func TestAnotherLifeOfTheControlPlaneHasIndexesOfItsOwn(t *testing.T) {
+	h, _ := start(t, history.Config{Dir: t.TempDir()})
+	part := history.Part{Model: "m", Name: "model", Index: 7, Revision: 3, At: epoch, Document: []byte(`{"name":"m"}`)}
+	put(t, h, event(7, "unit/pg/0"), history.Operation{Model: "m", ID: "1", Index: 7, Asked: epoch, State: "done"}, part)
+
+	// A backup from before was restored: the index comes again, with another change.
+	again := event(7, "unit/pg/0")
+	again.Epoch, again.At, again.Reason = 2, again.At.Add(time.Hour), "after the restore"
+	earlier := event(5, "unit/pg/0")
+	earlier.Epoch, earlier.At, earlier.Reason = 2, again.At.Add(-time.Minute), "the first after the restore"
+	part.Epoch, part.Index, part.At, part.Document = 2, 5, part.At.Add(time.Hour), []byte(`{"name":"m","provider":"sandbox"}`)
+	put(t, h, earlier, again, history.Operation{Model: "m", ID: "1", Epoch: 2, Index: 7, Asked: epoch, State: "failed"}, part)
+
+	for _, entity := range []string{"", "unit/pg/0"} {
+		events, err := h.Events(t.Context(), operator.HistoryQuery{Model: "m", Entity: entity})
+		var reasons []string
+		for _, e := range events {
+			reasons = append(reasons, e.Reason)
+		}
+		if got := strings.Join(reasons, ", "); err != nil || got != "why, the first after the restore, after the restore" {
+			t.Errorf("events of %q = %q, %v", entity, got, err)
+		}
+	}
+	set, err := h.Query(t.Context(), operator.Statement{Model: "m", SQL: "SELECT state FROM operations ORDER BY state"})
+	if got := fmt.Sprint(set.Rows); err != nil || got != "[[done] [failed]]" {
+		t.Errorf("operations = %s, %v", got, err)
+	}
+	parts, _, err := h.PartsAt(t.Context(), "m", operator.Moment{})
+	if got := string(parts["model"]); err != nil || !strings.Contains(got, "sandbox") {
+		t.Errorf("the newest part is %s, %v: want the restored life's", got, err)
 	}
 }

@@ -115,8 +115,8 @@ const lookPart = "look"
 
 // Looked says that at a state every model was looked at, and that what differed
 // from before was offered. It is recorded at each revision's first look.
-func Looked(index, revision uint64, at time.Time) Part {
-	return Part{Name: lookPart, Index: index, Revision: revision, At: at, Document: []byte("{}")}
+func Looked(epoch, index, revision uint64, at time.Time) Part {
+	return Part{Name: lookPart, Epoch: epoch, Index: index, Revision: revision, At: at, Document: []byte("{}")}
 }
 
 // PartsAt returns the parts of a model's status at a moment, the newest for
@@ -131,7 +131,7 @@ func (h *History) PartsAt(ctx context.Context, m model.ModelName, at operator.Mo
 		return nil, newest, err
 	}
 	list, err := all(ctx, db, `SELECT part, idx, at, revision, doc FROM (
-			SELECT part, idx, at, revision, doc, row_number() OVER (PARTITION BY part ORDER BY idx DESC, at DESC) AS nth
+			SELECT part, idx, at, revision, doc, row_number() OVER (PARTITION BY part ORDER BY epoch DESC, idx DESC, at DESC) AS nth
 			FROM part WHERE model = ? AND at <= ? AND revision <= ?
 		) WHERE nth = 1`, []any{string(m), until, revision}, scanPart)
 	if err != nil {

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -52,7 +51,7 @@ func (h *History) Events(ctx context.Context, q operator.HistoryQuery) ([]operat
 	where, args := "model = ? AND at >= ? AND at <= ? AND idx > ?", []any{string(q.Model), since, until, int64(q.After)}
 	if q.Entity != "" {
 		exact, like := entityPattern(q.Entity)
-		where += " AND idx IN (SELECT idx FROM event_key WHERE model = ? AND (entity = ? OR entity GLOB ?))"
+		where += " AND (epoch, idx) IN (SELECT epoch, idx FROM event_key WHERE model = ? AND (entity = ? OR entity GLOB ?))"
 		args = append(args, string(q.Model), exact, like)
 	}
 	order := "DESC"
@@ -60,7 +59,7 @@ func (h *History) Events(ctx context.Context, q operator.HistoryQuery) ([]operat
 		order = "ASC" // who follows wants the next, not the newest
 	}
 	list, err := all(ctx, db, "SELECT idx, at, revision, origin, author, reason, summary, keys FROM event WHERE "+where+
-		" ORDER BY idx "+order+" LIMIT ?", append(args, limit), scanEvent)
+		" ORDER BY epoch "+order+", idx "+order+" LIMIT ?", append(args, limit), scanEvent)
 	if err != nil {
 		return nil, failedTo("read events", err)
 	}
@@ -68,12 +67,19 @@ func (h *History) Events(ctx context.Context, q operator.HistoryQuery) ([]operat
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range gaps {
-		if g.What == "events" && g.Last > q.After {
-			list = append(list, operator.PastEvent{Event: operator.Event{Index: g.Last}, Time: g.Time, Gap: &g})
-		}
+	if q.After == 0 {
+		slices.Reverse(list)
 	}
-	slices.SortStableFunc(list, func(a, b operator.PastEvent) int { return cmp.Compare(a.Index, b.Index) })
+	for _, g := range gaps {
+		if g.What != "events" || g.Last <= q.After {
+			continue
+		}
+		at := slices.IndexFunc(list, func(e operator.PastEvent) bool { return e.Time.After(g.Time) && e.Gap == nil })
+		if at < 0 {
+			at = len(list)
+		}
+		list = slices.Insert(list, at, operator.PastEvent{Event: operator.Event{Index: g.Last}, Time: g.Time, Gap: &g})
+	}
 	return list, nil
 }
 

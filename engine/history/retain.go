@@ -44,14 +44,14 @@ var keyless = []struct {
 	age   func(operator.Retention) time.Duration
 	where string
 }{
-	{"event_key", eventAge, "(model, entity, idx) IN (SELECT k.model, k.entity, k.idx FROM event_key k JOIN event e ON e.idx = k.idx AND e.model = k.model WHERE e.at < ?1 LIMIT ?2)"},
-	{"event", eventAge, "(model, idx) IN (SELECT e.model, e.idx FROM event e WHERE e.at < ?1 AND NOT EXISTS (SELECT 1 FROM event_key k WHERE k.idx = e.idx) LIMIT ?2)"},
-	{"operation", eventAge, "(model, id, idx) IN (SELECT model, id, idx FROM operation WHERE at < ?1 AND ended > 0 LIMIT ?2)"},
+	{"event_key", eventAge, "(model, entity, epoch, idx) IN (SELECT k.model, k.entity, k.epoch, k.idx FROM event_key k JOIN event e ON e.epoch = k.epoch AND e.idx = k.idx AND e.model = k.model WHERE e.at < ?1 LIMIT ?2)"},
+	{"event", eventAge, "(model, epoch, idx) IN (SELECT e.model, e.epoch, e.idx FROM event e WHERE e.at < ?1 AND NOT EXISTS (SELECT 1 FROM event_key k WHERE k.epoch = e.epoch AND k.idx = e.idx AND k.model = e.model) LIMIT ?2)"},
+	{"operation", eventAge, "(model, id, epoch, idx) IN (SELECT model, id, epoch, idx FROM operation WHERE at < ?1 AND ended > 0 LIMIT ?2)"},
 	{"gap", eventAge, "(source, n) IN (SELECT source, n FROM gap WHERE at < ?1 LIMIT ?2)"},
 	{
 		"part", statusAge,
-		`(model, part, idx, at) IN (SELECT p.model, p.part, p.idx, p.at FROM part p WHERE p.at < ?1 AND
-			(p.doc = '' AND NOT EXISTS (SELECT 1 FROM part o WHERE o.model = p.model AND o.part = p.part AND o.at < p.at) OR EXISTS (SELECT 1 FROM part q WHERE q.model = p.model AND q.part = p.part AND q.idx >= p.idx AND q.at > p.at AND q.at <= ?1)) LIMIT ?2)`,
+		`(model, part, epoch, idx, at) IN (SELECT p.model, p.part, p.epoch, p.idx, p.at FROM part p WHERE p.at < ?1 AND
+			(p.doc = '' AND NOT EXISTS (SELECT 1 FROM part o WHERE o.model = p.model AND o.part = p.part AND o.at < p.at) OR EXISTS (SELECT 1 FROM part q WHERE q.model = p.model AND q.part = p.part AND (q.epoch, q.idx) >= (p.epoch, p.idx) AND q.at > p.at AND q.at <= ?1)) LIMIT ?2)`,
 	},
 }
 

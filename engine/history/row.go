@@ -37,10 +37,10 @@ func (k *kind) width() int { return strings.Count(k.columns, ",") + 1 }
 const again = " ON CONFLICT DO NOTHING" // the same row, sent twice
 
 var (
-	eventKind = &kind{kept, "event", "idx, model, at, revision, origin, author, reason, summary, keys", again}
-	keyKind   = &kind{kept, "event_key", "model, entity, idx", again}
+	eventKind = &kind{kept, "event", "epoch, idx, model, at, revision, origin, author, reason, summary, keys", again}
+	keyKind   = &kind{kept, "event_key", "model, entity, epoch, idx", again}
 	operation = &kind{
-		kept, "operation", "model, id, idx, at, ended, kind, target, task, author, state, result",
+		kept, "operation", "model, id, epoch, idx, at, ended, kind, target, task, author, state, result",
 		" ON CONFLICT DO UPDATE SET ended = excluded.ended, state = excluded.state, result = excluded.result WHERE operation.ended = 0",
 	}
 	auditKind  = &kind{asked, "audit", "source, n, at, who, method, model, outcome, why", again}
@@ -51,13 +51,14 @@ var (
 	}
 	settingKind = &kind{kept, "setting", "name, value", " ON CONFLICT DO UPDATE SET value = excluded.value"}
 	statusKind  = &kind{soft, "status", "source, n, at, model, entity, kind, level, message, idx, revision", again}
-	partKind    = &kind{soft, "part", "model, part, idx, at, revision, doc", again}
+	partKind    = &kind{soft, "part", "model, part, epoch, idx, at, revision, doc", again}
 	lineKind    = &kind{lines, "log", "source, n, at, model, unit, machine, origin, level, text", again}
 )
 
 // Event is a committed change of one model, or of the controller where Model
 // is empty.
 type Event struct {
+	Epoch    uint64 // the number of the control plane's life; indexes are of one
 	Index    uint64
 	Revision uint64
 	Model    string
@@ -73,7 +74,7 @@ func (Event) kind() *kind { return eventKind }
 
 func (e Event) values() []any {
 	return []any{
-		int64(e.Index), e.Model, micros(e.At), int64(e.Revision), e.Origin, e.Author, e.Reason,
+		int64(e.Epoch), int64(e.Index), e.Model, micros(e.At), int64(e.Revision), e.Origin, e.Author, e.Reason,
 		strings.Join(e.Summary, "\n"), strings.Join(e.Keys, "\n"),
 	}
 }
@@ -83,12 +84,12 @@ func (e Event) size() int { return 100 + len(e.Keys)*24 + len(e.Reason) }
 // eventKey finds an event by what it touched.
 type eventKey struct {
 	model, entity string
-	index         uint64
+	epoch, index  uint64
 }
 
 func (eventKey) kind() *kind { return keyKind }
 
-func (k eventKey) values() []any { return []any{k.model, k.entity, int64(k.index)} }
+func (k eventKey) values() []any { return []any{k.model, k.entity, int64(k.epoch), int64(k.index)} }
 
 func (k eventKey) size() int { return 32 }
 
@@ -127,6 +128,7 @@ func (s Status) size() int { return 80 + len(s.Message) }
 type Part struct {
 	Model    string
 	Name     string // such as "unit/postgresql/0"
+	Epoch    uint64
 	Index    uint64
 	Revision uint64
 	At       time.Time
@@ -136,7 +138,7 @@ type Part struct {
 func (Part) kind() *kind { return partKind }
 
 func (p Part) values() []any {
-	return []any{p.Model, p.Name, int64(p.Index), micros(p.At), int64(p.Revision), string(p.Document)}
+	return []any{p.Model, p.Name, int64(p.Epoch), int64(p.Index), micros(p.At), int64(p.Revision), string(p.Document)}
 }
 
 func (p Part) size() int { return 48 + len(p.Document) }
@@ -146,6 +148,7 @@ func (p Part) size() int { return 48 + len(p.Document) }
 type Operation struct {
 	Model  string
 	ID     string
+	Epoch  uint64
 	Index  uint64 // of the entry that asked for it
 	Asked  time.Time
 	Ended  time.Time
@@ -161,7 +164,7 @@ func (Operation) kind() *kind { return operation }
 
 func (o Operation) values() []any {
 	return []any{
-		o.Model, o.ID, int64(o.Index), micros(o.Asked), micros(o.Ended), o.Kind, o.Target, o.Task, o.Author, o.State, string(o.Result),
+		o.Model, o.ID, int64(o.Epoch), int64(o.Index), micros(o.Asked), micros(o.Ended), o.Kind, o.Target, o.Task, o.Author, o.State, string(o.Result),
 	}
 }
 
@@ -195,7 +198,7 @@ type Line struct {
 	Model   string
 	Unit    string // empty: the machine's agent itself
 	Machine string
-	Origin  string // agent, or a service's id
+	Origin  string // a service's log by name, or controller
 	Level   string
 	Text    string
 }

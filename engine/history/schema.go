@@ -11,24 +11,25 @@ import (
 var migrations = [][]string{
 	{
 		`CREATE TABLE event (
-			idx INTEGER NOT NULL, model TEXT NOT NULL, at INTEGER NOT NULL, revision INTEGER NOT NULL, origin TEXT NOT NULL,
-			author TEXT NOT NULL, reason TEXT NOT NULL, summary TEXT NOT NULL, keys TEXT NOT NULL, PRIMARY KEY (model, idx)) WITHOUT ROWID`,
+			epoch INTEGER NOT NULL, idx INTEGER NOT NULL, model TEXT NOT NULL, at INTEGER NOT NULL, revision INTEGER NOT NULL, origin TEXT NOT NULL,
+			author TEXT NOT NULL, reason TEXT NOT NULL, summary TEXT NOT NULL, keys TEXT NOT NULL, PRIMARY KEY (model, epoch, idx)) WITHOUT ROWID`,
 		`CREATE INDEX event_at ON event (at)`,
-		`CREATE TABLE event_key (model TEXT NOT NULL, entity TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (model, entity, idx)) WITHOUT ROWID`,
-		`CREATE INDEX event_key_idx ON event_key (idx)`,
+		`CREATE TABLE event_key (
+			model TEXT NOT NULL, entity TEXT NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (model, entity, epoch, idx)) WITHOUT ROWID`,
+		`CREATE INDEX event_key_idx ON event_key (epoch, idx)`,
 		`CREATE TABLE status (
 			source TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, model TEXT NOT NULL, entity TEXT NOT NULL, kind TEXT NOT NULL,
 			level TEXT NOT NULL, message TEXT NOT NULL, idx INTEGER NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (source, n))`,
 		`CREATE INDEX status_entity ON status (model, entity, at)`,
 		`CREATE INDEX status_at ON status (at)`,
 		`CREATE TABLE part (
-			model TEXT NOT NULL, part TEXT NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL, revision INTEGER NOT NULL, doc TEXT NOT NULL,
-			PRIMARY KEY (model, part, idx, at)) WITHOUT ROWID`,
+			model TEXT NOT NULL, part TEXT NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL, revision INTEGER NOT NULL,
+			doc TEXT NOT NULL, PRIMARY KEY (model, part, epoch, idx, at)) WITHOUT ROWID`,
 		`CREATE INDEX part_at ON part (at)`,
 		`CREATE TABLE operation (
-			model TEXT NOT NULL, id TEXT NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL, ended INTEGER NOT NULL, kind TEXT NOT NULL,
+			model TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL, ended INTEGER NOT NULL, kind TEXT NOT NULL,
 			target TEXT NOT NULL, task TEXT NOT NULL, author TEXT NOT NULL, state TEXT NOT NULL, result TEXT NOT NULL,
-			PRIMARY KEY (model, id, idx)) WITHOUT ROWID`,
+			PRIMARY KEY (model, id, epoch, idx)) WITHOUT ROWID`,
 		`CREATE INDEX operation_at ON operation (at)`,
 		`CREATE TABLE audit (
 			source TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, who TEXT NOT NULL, method TEXT NOT NULL, model TEXT NOT NULL,

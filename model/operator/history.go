@@ -112,7 +112,7 @@ type LineQuery struct {
 	Since    time.Time
 	Until    time.Time
 	Level    string // this one and more pressing ones
-	Origin   string // agent, or a service's id
+	Origin   string // a service by its id, or controller
 	Match    string // part of the text
 	Limit    int
 }

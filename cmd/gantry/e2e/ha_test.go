@@ -29,6 +29,7 @@ func TestControllersOutliveEachOther(t *testing.T) {
 	c.work.gantry(t, "deploy", "beacon")
 	c.enable(t, 3)
 	c.work.converge(t, time.Minute)
+	t.Run("the history is that of each controller, and holds nothing up", func(t *testing.T) { historyReplicated(t, c) })
 	c.writes = begin(t, in)
 	for _, story := range []struct {
 		name string

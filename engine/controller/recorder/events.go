@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/gantry-orchestrator/gantry/engine/consensus"
@@ -37,7 +38,7 @@ func (r *Recorder) events(ctx context.Context) {
 			}
 		}
 		if len(rows) > 0 {
-			if err := r.History.Put(ctx, append(rows, history.Cursor{Name: cursorName, Index: next})...); err != nil {
+			if err := r.History.Put(ctx, append(rows, history.Cursor{Name: cursorOf(r.Log.State()), Index: next})...); err != nil {
 				return
 			}
 		}
@@ -48,13 +49,27 @@ func (r *Recorder) events(ctx context.Context) {
 // cursor waits until the history says how far it goes.
 func (r *Recorder) cursor(ctx context.Context) (uint64, bool) {
 	for ctx.Err() == nil {
-		cursor, err := r.History.Cursor(ctx, cursorName)
+		st := r.Log.State()
+		cursor, err := r.History.Cursor(ctx, cursorOf(st))
+		if restored := st.Backups().Restored; err == nil && restored != nil {
+			// Of a life that began with a backup, what is before it is another's.
+			cursor = max(cursor, restored.Index)
+		}
 		if err == nil {
-			return min(cursor, r.Log.State().Index()), true
+			return min(cursor, st.Index()), true
 		}
 		wait(ctx, nil, nil, retryEvery)
 	}
 	return 0, false
+}
+
+// cursorOf names how far the changes of a life of the control plane go: each
+// has indexes of its own.
+func cursorOf(st state.State) string {
+	if e := st.Epoch(); !e.IsZero() {
+		return fmt.Sprintf("%s of epoch %d", cursorName, e.Number)
+	}
+	return cursorName
 }
 
 // rowsOf are a change's rows: an event for each model that it touched, and its
@@ -71,7 +86,7 @@ func rowsOf(st state.State, c consensus.Change) (rows []history.Row) {
 		}
 		keys[k.Model] = append(keys[k.Model], k.String())
 		if o, ok := st.Operation(k.Model, k.ID); ok && k.Table == state.OperationTable {
-			rows = append(rows, operationRow(o))
+			rows = append(rows, operationRow(st.Epoch().Number, o))
 		}
 	}
 	var summary []string
@@ -80,16 +95,16 @@ func rowsOf(st state.State, c consensus.Change) (rows []history.Row) {
 	}
 	for _, m := range order {
 		rows = append(rows, history.Event{
-			Index: c.Index, Revision: c.Revision, Model: string(m), At: c.Time, Origin: string(c.Origin),
+			Epoch: st.Epoch().Number, Index: c.Index, Revision: c.Revision, Model: string(m), At: c.Time, Origin: string(c.Origin),
 			Author: c.Author, Reason: c.Reason, Summary: summary, Keys: keys[m],
 		})
 	}
 	return rows
 }
 
-func operationRow(o state.Operation) history.Operation {
+func operationRow(epoch uint64, o state.Operation) history.Operation {
 	row := history.Operation{
-		Model: string(o.Model), ID: o.Run.ID, Index: o.CreateIndex, Asked: o.Asked, Ended: o.Ended, Kind: string(o.Run.Kind),
+		Model: string(o.Model), ID: o.Run.ID, Epoch: epoch, Index: o.CreateIndex, Asked: o.Asked, Ended: o.Ended, Kind: string(o.Run.Kind),
 		Target: o.Run.Unit.String(), Task: o.Run.Action, Author: o.Author, State: "pending",
 	}
 	if o.Run.Unit.IsZero() {

@@ -26,6 +26,7 @@ const (
 	retryEvery  = 500 * time.Millisecond
 	lookAgain   = 500 * time.Millisecond // between two looks at how a model fares
 	lookShare   = 20                     // a look may take this part of the time
+	agentsTurn  = 2 * time.Second        // agents are heard by a new leader within this
 	linesEvery  = 100 * time.Millisecond
 	memberEvery = 3 * time.Second
 	cursorName  = "events"

@@ -29,6 +29,11 @@ type (
 // statuses records how models fare, whenever that changed: looks are as far
 // apart as keeps them a small part of the work.
 func (r *Recorder) statuses(ctx context.Context) {
+	if peopled(r.Log.State()) {
+		// Agents turn to a new leader one by one: that it has not heard one yet
+		// says nothing of how that one fares.
+		wait(ctx, nil, nil, agentsTurn)
+	}
 	known, dropped, looked := map[model.ModelName]*seen{}, uint64(0), uint64(0)
 	for ctx.Err() == nil {
 		if now := r.History.Health().Dropped; now != dropped {
@@ -53,11 +58,16 @@ func (r *Recorder) statuses(ctx context.Context) {
 		}
 		if whole && st.Revision() > looked {
 			looked = st.Revision()
-			r.History.Offer(history.Looked(st.Index(), looked, r.Now()))
+			r.History.Offer(history.Looked(st.Epoch().Number, st.Index(), looked, r.Now()))
 		}
 		wait(ctx, nil, nil, max(lookAgain, lookShare*r.Now().Sub(began)))
 		wait(ctx, changed, r.Log.Advanced(st.Index()), lookAgain*10)
 	}
+}
+
+// peopled reports whether there are machines.
+func peopled(st state.State) bool {
+	return slices.ContainsFunc(st.Models(), func(m state.Model) bool { return len(st.Machines(m.Name)) > 0 })
 }
 
 // recall is a model as the history has it; nil where the history cannot say.
@@ -92,7 +102,7 @@ func (r *Recorder) look(st state.State, m model.ModelName, was *seen) {
 // record offers what differs from what was seen, which it then is.
 func (r *Recorder) record(st state.State, m model.ModelName, was *seen, status operator.Status, parts map[string][]byte) {
 	now := r.Now()
-	part := history.Part{Model: string(m), Index: st.Index(), Revision: st.Revision(), At: now}
+	part := history.Part{Model: string(m), Epoch: st.Epoch().Number, Index: st.Index(), Revision: st.Revision(), At: now}
 	var rows []history.Row
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
 		if !bytes.Equal(parts[name], was.parts[name]) {
