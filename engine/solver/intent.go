@@ -2,6 +2,7 @@ package solver
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"slices"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
@@ -25,7 +26,7 @@ func IntentOf(s state.State, u state.UnitRef) (intent effect.Intent, ok bool) {
 type Intents struct {
 	state.State
 	sides   map[end][]seenUnit
-	digests effect.Digests
+	digests map[effect.RemoteKey][sha256.Size]byte
 }
 
 // end is one end of a relation, as seen from the other or, of peers, from
@@ -43,7 +44,7 @@ type seenUnit struct {
 
 // NewIntents has looked at nothing yet.
 func NewIntents(s state.State) *Intents {
-	return &Intents{State: s, sides: map[end][]seenUnit{}, digests: effect.Digests{}}
+	return &Intents{State: s, sides: map[end][]seenUnit{}, digests: map[effect.RemoteKey][sha256.Size]byte{}}
 }
 
 // Of is IntentOf.

@@ -2,6 +2,7 @@ package effect
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,7 +117,7 @@ func TestTheHashOfASpecSaysAllOfIt(t *testing.T) {
 }
 
 func TestSpecsThatShareDigestsHaveTheirOwnHash(t *testing.T) {
-	shared := Digests{}
+	shared := map[RemoteKey][sha256.Size]byte{}
 	for _, in := range peers(20) {
 		if hash := in.Spec.HashWith(shared); hash != in.Hash {
 			t.Errorf("%s: %s with digests of others, %s alone", in.Spec.Unit, hash, in.Hash)

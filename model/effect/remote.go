@@ -28,16 +28,13 @@ func (r Remote) Key() RemoteKey {
 	return RemoteKey{unit: r.Unit, life: r.Life, gone: r.Gone, address: r.Address, bag: reflect.ValueOf(r.Bag).UnsafePointer()}
 }
 
-// Digests are of remotes that several specs share, so that each is encoded
-// once for all of them.
-type Digests map[RemoteKey][sha256.Size]byte
-
-func (d Digests) of(r Remote) [sha256.Size]byte {
+// digest is the SHA-256 of a remote's JSON. It adds to known.
+func (r Remote) digest(known map[RemoteKey][sha256.Size]byte) [sha256.Size]byte {
 	key := r.Key()
-	sum, ok := d[key]
+	sum, ok := known[key]
 	if !ok {
 		sum = sha256.Sum256(encoded(r))
-		d[key] = sum
+		known[key] = sum
 	}
 	return sum
 }
@@ -45,16 +42,17 @@ func (d Digests) of(r Remote) [sha256.Size]byte {
 // Hash identifies a spec, in hex: the SHA-256 of its JSON without the units of
 // its relations, then of each relation how many units it has, and the SHA-256
 // of the JSON of each.
-func (s Spec) Hash() string { return s.HashWith(Digests{}) }
+func (s Spec) Hash() string { return s.HashWith(map[RemoteKey][sha256.Size]byte{}) }
 
-// HashWith is Hash, for specs that share remotes. It adds to known.
-func (s Spec) HashWith(known Digests) string {
+// HashWith is Hash, for specs that share remotes: each is encoded once for all
+// of them. It adds to what is known of their digests.
+func (s Spec) HashWith(known map[RemoteKey][sha256.Size]byte) string {
 	sum := sha256.New()
 	sum.Write(encoded(s.WithoutUnits()))
 	for _, r := range s.Relations {
 		fmt.Fprintf(sum, " %d:", len(r.Units))
 		for _, u := range r.Units {
-			digest := known.of(u)
+			digest := u.digest(known)
 			sum.Write(digest[:])
 		}
 	}
