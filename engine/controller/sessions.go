@@ -237,9 +237,13 @@ func (s *sessions) register(one *session) {
 
 func (s *sessions) forget(one *session) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open[one.machine] == one {
+	last := s.open[one.machine] == one
+	if last {
 		delete(s.open, one.machine)
+	}
+	s.mu.Unlock()
+	if last {
+		s.live.Cut(one.machine)
 	}
 }
 

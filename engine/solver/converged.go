@@ -86,6 +86,8 @@ func (p *problem) unsettledBecause(u state.Unit) (why string, blocked bool) {
 		return r.Status.Message, true
 	case m.State == state.MachineLost || p.seen.Silent(m.Ref()):
 		return fmt.Sprintf("the %s is not heard", agentOf(m)), false
+	case p.seen.cut(m.Ref()):
+		return fmt.Sprintf("the session of the %s ended, and it is not heard again yet", agentOf(m)), false
 	case !heard:
 		return "its agent has not reported it", false
 	case !r.Settled:

@@ -21,6 +21,7 @@ type Observed struct {
 	Reports  map[state.UnitRef]effect.Report
 	Heard    map[state.MachineRef]time.Time // last beat of an agent
 	Progress map[state.UnitRef]time.Time    // of a departure
+	Ended    map[state.MachineRef]time.Time // last end of an agent's session
 }
 
 // NewObserved has heard nothing yet.
@@ -30,6 +31,7 @@ func NewObserved(now time.Time) *Observed {
 		Reports:  map[state.UnitRef]effect.Report{},
 		Heard:    map[state.MachineRef]time.Time{},
 		Progress: map[state.UnitRef]time.Time{},
+		Ended:    map[state.MachineRef]time.Time{},
 	}
 }
 
@@ -64,6 +66,11 @@ func (o *Observed) Forget(s state.State) {
 			delete(o.Heard, ref)
 		}
 	}
+	for ref := range o.Ended {
+		if _, ok := s.Machine(ref); !ok {
+			delete(o.Ended, ref)
+		}
+	}
 }
 
 // Silent reports whether a machine's agent was not heard for a full term.
@@ -73,6 +80,14 @@ func (o *Observed) Silent(m state.MachineRef) bool {
 		last = heard
 	}
 	return o.Now.Sub(last) >= effect.LeaseTerm
+}
+
+// cut reports whether the session of a machine's agent ended and nothing was
+// heard since: what was reported last may not be so any more. Only that it stays
+// so for a term says that the agent is silent.
+func (o *Observed) cut(m state.MachineRef) bool {
+	ended, ok := o.Ended[m]
+	return ok && !o.Heard[m].After(ended)
 }
 
 // overdue reports whether a departure that began at since had no progress

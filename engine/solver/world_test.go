@@ -313,6 +313,28 @@ func TestADeployedBundleConverges(t *testing.T) {
 	}
 }
 
+func TestAMachineWhoseSessionEndedIsNotSettledUntilItIsHeard(t *testing.T) {
+	w := newWorld(t)
+	w.deploy("pg", "db", 1)
+	w.settle()
+	converged := func() bool {
+		ok, _ := Converged(w.s, testModel, w.seen, w.s.Revision())
+		return ok
+	}
+	machine := state.MachineRef{Model: testModel, Machine: w.unit("pg/0").Machine}
+	w.seen.Ended[machine] = w.seen.Now
+	if _, waits := Converged(w.s, testModel, w.seen, w.s.Revision()); len(waits) != 1 || waits[0].Subject != "pg/0" || waits[0].Blocked {
+		t.Errorf("right after its session ended it waits for %+v", waits)
+	}
+	if w.seen.Silent(machine) {
+		t.Error("it counts as silent at once")
+	}
+	w.pass(time.Second)
+	if !converged() {
+		t.Error("not converged though it was heard again")
+	}
+}
+
 func TestAMachineOfALaterMemberHasTheVersionsOfTheFirst(t *testing.T) {
 	w := newWorld(t)
 	w.deploy("pg", "db", 1)
