@@ -80,12 +80,13 @@ func (h *History) retainAll(ctx context.Context, db *sql.DB, now time.Time) erro
 			return err
 		}
 	}
-	return h.fit(ctx, db, int64(r.SizeMiB)<<20, now)
+	return h.fit(ctx, db, int64(r.SizeMiB)<<20)
 }
 
 // fit lets go of the oldest lines, then of the oldest of how things fared,
-// then of the oldest events, until the rows take no more than their size.
-func (h *History) fit(ctx context.Context, db *sql.DB, most int64, now time.Time) error {
+// then of the oldest events, until the rows take no more than their size. What
+// is gone before its age is recorded as missing.
+func (h *History) fit(ctx context.Context, db *sql.DB, most int64) error {
 	for _, table := range []string{"log", "status", "part", "event"} {
 		for {
 			used, err := used(ctx, db)
@@ -110,9 +111,21 @@ func (h *History) fit(ctx context.Context, db *sql.DB, most int64, now time.Time
 				break
 			}
 			h.config.Log.Info("the history is over its size", "table", table, "rows", gone, "until", instant(middle.Int64))
+			if err := writeRows(ctx, db, []Row{h.cut(table, middle.Int64, gone)}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// cut says that rows of a table up to a time are gone.
+func (h *History) cut(table string, until, gone int64) Gap {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gaps++
+	what := map[string]class{"log": lines, "status": soft, "part": soft, "event": kept}[table]
+	return Gap{Source: Source{h.source, h.gaps}, At: instant(until), What: classNames[what], Lost: uint64(gone)}
 }
 
 // shorten lets go of a table's rows before a time.
@@ -128,7 +141,9 @@ func (h *History) shorten(ctx context.Context, db *sql.DB, table string, before 
 			if err != nil {
 				return gone, err
 			}
-			gone += n
+			if k.table == table {
+				gone += n
+			}
 		}
 	}
 	return gone, nil
