@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -25,7 +26,7 @@ func (r *route) Invoke(ctx context.Context, method string, args, reply any, opts
 	for s := newSearch(); ; {
 		address, conn, err := r.find(ctx, s)
 		if err != nil {
-			return contextError(ctx, err)
+			return s.failed(ctx, err)
 		}
 		v := r.ask(ctx, address, conn, method, args, reply, again, opts)
 		if v.err == nil || !s.again(ctx, address, v, again) {
@@ -57,30 +58,32 @@ func (r *route) ask(ctx context.Context, address string, conn *grpc.ClientConn, 
 	defer group.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	answer := into.ProtoReflect().New().Interface()
+	received := into.ProtoReflect().New().Interface()
 	verdicts := make(chan verdict, 1)
 	doubts := make(chan verdict, 1)
 	group.Go(func() {
 		var header, trailer metadata.MD
-		err := conn.Invoke(ctx, method, args, answer, append(opts, grpc.Header(&header), grpc.Trailer(&trailer))...)
+		err := conn.Invoke(ctx, method, args, received, append(opts, grpc.Header(&header), grpc.Trailer(&trailer))...)
 		verdicts <- r.judge(address, header, trailer, err)
 	})
 	tick := time.NewTimer(doubt)
 	defer tick.Stop()
+	pause := doubt / 4 // an election may end at any moment; who is only slow is left in peace
 	for {
 		select {
 		case v := <-verdicts:
 			if v.err == nil {
-				proto.Merge(into, answer)
+				proto.Merge(into, received)
 			}
 			return v
 		case <-tick.C:
-			group.Go(func() { doubts <- r.elsewhere(ctx, address, method, args, answer) })
+			group.Go(func() { doubts <- r.elsewhere(ctx, address, method, args, received) })
 		case v := <-doubts:
 			if v.undone && v.leader != "" && v.leader != address {
 				return v
 			}
-			tick.Reset(doubt)
+			tick.Reset(pause/2 + rand.N(pause))
+			pause = min(2*pause, 2*doubt)
 		}
 	}
 }
@@ -88,7 +91,7 @@ func (r *route) ask(ctx context.Context, address string, conn *grpc.ClientConn, 
 // elsewhere asks another controller the same only to hear who leads. An answer
 // of another kind is passed over.
 func (r *route) elsewhere(ctx context.Context, address, method string, args any, like proto.Message) verdict {
-	ctx, cancel := context.WithTimeout(ctx, 2*doubt)
+	ctx, cancel := context.WithTimeout(ctx, answer)
 	defer cancel()
 	others := r.candidates(map[string]bool{address: true})
 	if len(others) == 0 {
@@ -113,7 +116,7 @@ func (r *route) NewStream(ctx context.Context, desc *grpc.StreamDesc, method str
 	for s := newSearch(); ; {
 		address, conn, err := r.find(ctx, s)
 		if err != nil {
-			return nil, contextError(ctx, err)
+			return nil, s.failed(ctx, err)
 		}
 		stream, v := r.begin(ctx, address, conn, desc, method, opts)
 		if v.err == nil {
@@ -134,7 +137,7 @@ func (r *route) begin(ctx context.Context, address string, conn *grpc.ClientConn
 		cancel()
 		return nil, r.judge(address, nil, nil, err)
 	}
-	slow := time.AfterFunc(2*doubt, cancel)
+	slow := time.AfterFunc(answer, cancel)
 	header, err := stream.Header()
 	if !slow.Stop() && ctx.Err() == nil {
 		return nil, verdict{err: status.Error(codes.Unavailable, "controller "+address+" does not answer")}
@@ -148,14 +151,6 @@ func (r *route) begin(ctx context.Context, address string, conn *grpc.ClientConn
 	}
 	context.AfterFunc(stream.Context(), cancel)
 	return classifiedStream{stream}, r.judge(address, header, nil, nil)
-}
-
-// contextError prefers the end of the request's own time as the reason.
-func contextError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return wire.Error(status.FromContextError(ctx.Err()).Err())
-	}
-	return err
 }
 
 // classifiedStream gives errors of a stream their class back.

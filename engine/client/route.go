@@ -29,7 +29,8 @@ import (
 const (
 	stagger = 150 * time.Millisecond // before another controller is dialled beside
 	connect = 3 * time.Second        // for a connection to any of them
-	doubt   = 700 * time.Millisecond // without an answer, before another is asked who leads
+	doubt   = 400 * time.Millisecond // without an answer, before another is asked who leads
+	answer  = 3 * doubt              // for what another says to that, and for a stream to be taken
 	elect   = 6 * time.Second        // while controllers answer that nobody leads
 )
 
@@ -245,9 +246,11 @@ func (r *route) judge(address string, header, trailer metadata.MD, err error) ve
 
 // search is one request's look for who leads.
 type search struct {
-	began time.Time
-	vain  map[string]bool
-	turns int
+	began   time.Time
+	vain    map[string]bool
+	turns   int
+	refused error // why nobody leads, by one who answered; nil once an attempt was lost
+	lost    bool  // what came of an attempt is not known
 }
 
 func newSearch() *search { return &search{began: time.Now(), vain: map[string]bool{}} }
@@ -256,6 +259,12 @@ func newSearch() *search { return &search{began: time.Now(), vain: map[string]bo
 // an election takes a moment, and a storm of questions would not shorten it.
 func (s *search) again(ctx context.Context, address string, v verdict, repeatable bool) bool {
 	s.turns++
+	switch {
+	case !v.undone:
+		s.refused, s.lost = nil, true
+	case v.leader == "" && !s.lost:
+		s.refused = v.err
+	}
 	switch {
 	case v.undone && v.leader != "" && v.leader != address && !s.vain[v.leader] && s.turns < 8:
 		return ctx.Err() == nil // go there at once
@@ -269,6 +278,18 @@ func (s *search) again(ctx context.Context, address string, v verdict, repeatabl
 		return sleep(ctx, rand.N(50*time.Millisecond))
 	}
 	return false
+}
+
+// failed is what a search comes to that reaches nobody in the end: why it was
+// refused by one who did answer says more than who did not.
+func (s *search) failed(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return wire.Error(status.FromContextError(ctx.Err()).Err())
+	case s.refused != nil:
+		return wire.Error(s.refused)
+	}
+	return err
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -58,6 +59,29 @@ func TestASearchEndsWithItsRequest(t *testing.T) {
 	cancel()
 	if newSearch().again(ctx, "a:1", verdict{err: refusal(), undone: true, leader: "b:1", answered: true}, true) {
 		t.Error("it goes on after the request was given up")
+	}
+}
+
+func TestWhoReachesNobodyInTheEndIsToldWhyItWasRefused(t *testing.T) {
+	alone, unreached := verdict{err: refusal(), undone: true, answered: true}, errors.New("no controller is reached")
+	for _, test := range []struct {
+		rule     string
+		verdicts []verdict
+		refused  bool
+	}{
+		{"by one who knows why nobody leads", []verdict{alone}, true},
+		{"by one who only named another", []verdict{{err: refusal(), undone: true, leader: "b:1", answered: true}}, false},
+		{"but not where an attempt was lost, which may have been carried out", []verdict{alone, {err: refusal()}, alone}, false},
+	} {
+		t.Run(test.rule, func(t *testing.T) {
+			s := newSearch()
+			for _, v := range test.verdicts {
+				s.again(t.Context(), "a:1", v, true)
+			}
+			if told := s.failed(t.Context(), unreached); errors.Is(told, unreached) == test.refused {
+				t.Errorf("it was told %v", told)
+			}
+		})
 	}
 }
 
