@@ -55,9 +55,9 @@ var calls = map[string]callFunc{
 func answer(yes bool, err error) (string, error) { return fmt.Sprint(yes), err }
 
 // Run implements sdk.Program: it is the process that becomes etcd.
-func (Charm) Run(_ context.Context, args []string) error {
+func (Charm) Run(ctx context.Context, args []string) error {
 	if len(args) < 5 || args[0] != "serve" {
 		return fmt.Errorf("run: expected serve DATA BEGUN REFUSAL COMMAND: %w", model.ErrInvalid)
 	}
-	return operate.Serving{Data: args[1], Begun: args[2], Refusal: args[3], Command: args[4:]}.Serve()
+	return operate.Serving{Data: args[1], Begun: args[2], Refusal: args[3], Command: args[4:]}.Serve(ctx)
 }

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,10 +22,16 @@ type Serving struct {
 
 // Serve becomes etcd. Debian's 3.4 lets a member whose data is lost rejoin
 // under the identity that it had, and so forget what it has voted for: one
-// that has begun is started on the data that it left, or not at all.
-func (s Serving) Serve() error {
-	if err := s.admit(); err != nil {
-		return errors.Join(err, os.WriteFile(s.Refusal, []byte(err.Error()), 0o644))
+// that has begun is started on the data that it left, or not at all. A refused
+// one says why and stays without etcd until it is stopped: to end would only
+// have it started again.
+func (s Serving) Serve(ctx context.Context) error {
+	if refused := s.admit(); refused != nil {
+		if err := os.WriteFile(s.Refusal, []byte(refused.Error()), 0o644); err != nil {
+			return errors.Join(refused, err)
+		}
+		<-ctx.Done()
+		return refused
 	}
 	if err := os.Remove(s.Refusal); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/charms/postgresql"
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/charms/telemetry"
+	"github.com/gantry-orchestrator/gantry/charms/tlscertificates"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -30,6 +31,7 @@ func Builtins() []sdk.Builtin {
 		{Name: "pgbouncer-standalone", Files: standalone.Files, Charm: pgbouncer.Charm{}},
 		{Name: "postgresql", Files: postgresql.Files, Charm: postgresql.Charm{}},
 		{Name: "telemetry", Files: telemetry.Files, Charm: telemetry.Charm{}},
+		{Name: "tls-certificates", Files: tlscertificates.Files, Charm: tlscertificates.Charm{}},
 	}
 }
 
