@@ -15,8 +15,9 @@ import (
 )
 
 // applyAttempts is how often an Apply that was made for a revision that is
-// past is made anew.
-const applyAttempts = 5
+// past is made anew: so often that it gets through between operators who write
+// all the time, also in other models.
+const applyAttempts = 40
 
 // Apply makes a model what a bundle says, in one revision; where nothing
 // differs, nothing is committed.

@@ -39,7 +39,8 @@ func newEnableHA(sh *shell) *cobra.Command {
 application controller in the model controller.
 
 It may be asked again: to have more or fewer, to replace one that was removed,
-and after an upgrade of gantry, to bring all to its version one by one.`,
+and after an upgrade, to bring all one by one to the version of the controller
+that gantry up started.`,
 		Example: "  gantry enable-ha -n 3",
 		Args:    exactly(),
 		RunE:    sh.connected(o.run),
@@ -108,6 +109,9 @@ func (o *enableHAOptions) scale(ctx context.Context, s *session) (revision uint6
 	if o.count == 1 {
 		return 0, nil
 	}
+	if err := s.haveNewestLead(ctx, members); err != nil {
+		return 0, err
+	}
 	options := chosen{port: portOf(members)}
 	if len(status.Applications) > 0 {
 		options, err = s.chosenBefore(ctx)
@@ -122,6 +126,26 @@ func (o *enableHAOptions) scale(ctx context.Context, s *session) (revision uint6
 		return s.client.Apply(ctx, request)
 	})
 	return done.Committed.Revision, err
+}
+
+// haveNewestLead hands leadership to the controller that gantry up started
+// where another version leads: the charm of the others is built into who leads,
+// and up is where an upgrade begins.
+func (s *session) haveNewestLead(ctx context.Context, members []operator.Controller) error {
+	var leads, first operator.Controller
+	for _, m := range members {
+		if m.Role == operator.Leads {
+			leads = m
+		}
+		if m.Unit.IsZero() && m.Answers && m.Role == operator.Follows {
+			first = m
+		}
+	}
+	if first.ID == "" || leads.Version == first.Version {
+		return nil
+	}
+	s.say("%s leads next: it runs gantry %s, which the others are to run", first.Address, first.Version)
+	return s.client.TransferLeadership(ctx, first.ID)
 }
 
 // surplus are the units to go so that no more than count remain.
