@@ -41,6 +41,7 @@ func (l *loop) run(ctx context.Context) error {
 	for {
 		heard, st := l.live.Changed(), l.node.State()
 		dirty.Merge(l.live.Dirty(st))
+		began := time.Now()
 		left, err := l.solve(ctx, st, dirty, cursor)
 		if err != nil {
 			return err
@@ -60,11 +61,24 @@ func (l *loop) run(ctx context.Context) error {
 				return err
 			}
 		case <-heard:
+			l.gather(ctx, cursor, min(time.Since(began), listen))
 		case <-tick.C:
 			conflicts = 0
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// gather lets more be heard for as long as the last round took: while thousands
+// report, one round is for many of them. What is committed does not wait.
+func (l *loop) gather(ctx context.Context, cursor uint64, took time.Duration) {
+	timer := time.NewTimer(took)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.node.Advanced(cursor):
+	case <-ctx.Done():
 	}
 }
 

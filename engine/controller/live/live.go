@@ -20,6 +20,8 @@ type Live struct {
 	observed *solver.Observed
 	dirty    solver.Dirty
 	silent   map[state.MachineRef]bool // as the solver was last told
+	again    []state.MachineRef        // heard after a silence, since then
+	looked   time.Time                 // through all that is known, last
 	hosts    map[state.MachineRef]effect.HostFacts
 	progress map[state.MachineRef]string
 	log      ring
@@ -41,6 +43,7 @@ func (l *Live) Reset() {
 	l.observed = solver.NewObserved(l.now())
 	l.dirty = solver.Everything()
 	l.silent = map[state.MachineRef]bool{}
+	l.again, l.looked = nil, time.Time{}
 	l.hosts = map[state.MachineRef]effect.HostFacts{}
 	l.progress = map[state.MachineRef]string{}
 	l.wake()
@@ -63,7 +66,7 @@ func (l *Live) Hello(m state.MachineRef, facts effect.HostFacts) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hosts[m] = facts
-	l.observed.Heard[m] = l.now()
+	l.heard(m)
 	l.wake()
 }
 
@@ -71,7 +74,15 @@ func (l *Live) Hello(m state.MachineRef, facts effect.HostFacts) {
 func (l *Live) Heard(m state.MachineRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.observed.Heard[m] = l.now()
+	l.heard(m)
+}
+
+func (l *Live) heard(m state.MachineRef) {
+	l.observed.Now = l.now()
+	if l.observed.Silent(m) {
+		l.again = append(l.again, m)
+	}
+	l.observed.Heard[m] = l.observed.Now
 }
 
 // Take notes reports of a model's units.
@@ -97,12 +108,32 @@ func (l *Live) Progress(m state.MachineRef, text string) {
 	l.wake()
 }
 
+// look is how often all machines and reports are looked through, for agents
+// that fell silent and for what is in the state no more. What is heard costs
+// by itself.
+const look = time.Second
+
 // Dirty returns what reports, and agents that fell silent or were heard again,
 // have made dirty since the last call.
 func (l *Live) Dirty(st state.State) solver.Dirty {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.observed.Now = l.now()
+	for _, ref := range l.again {
+		l.silent[ref] = false
+		l.dirty.Machine(st, ref)
+	}
+	l.again = nil
+	if l.looked.IsZero() || l.observed.Now.Sub(l.looked) >= look {
+		l.looked = l.observed.Now
+		l.lookThrough(st)
+	}
+	dirty := l.dirty
+	l.dirty = solver.Dirty{}
+	return dirty
+}
+
+func (l *Live) lookThrough(st state.State) {
 	l.observed.Forget(st)
 	for _, m := range st.Models() {
 		for _, machine := range st.Machines(m.Name) {
@@ -113,9 +144,6 @@ func (l *Live) Dirty(st state.State) solver.Dirty {
 			}
 		}
 	}
-	dirty := l.dirty
-	l.dirty = solver.Dirty{}
-	return dirty
 }
 
 // Solve runs the solver on what was heard.
