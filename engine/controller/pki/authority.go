@@ -48,6 +48,7 @@ type Authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
 	pem         []byte
+	tickets     [][32]byte
 }
 
 // OpenAuthority reads the CA in dir, ca.crt and ca.key, or makes it.
@@ -70,7 +71,8 @@ func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	if a.key, err = parseKey(key); err != nil {
 		return nil, fmt.Errorf("authority in %s: %w", dir, err)
 	}
-	return a, nil
+	a.tickets, err = ticketKeys(a.key)
+	return a, err
 }
 
 // newAuthority writes the key before the certificate, whose presence says that
@@ -97,6 +99,9 @@ func newAuthority(dir string, now time.Time) (*Authority, error) {
 	a := &Authority{key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 	if a.certificate, err = x509.ParseCertificate(der); err != nil {
 		return nil, fmt.Errorf("make the authority: %w", err)
+	}
+	if a.tickets, err = ticketKeys(key); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the authority: %w", err)

@@ -36,12 +36,14 @@ func Bearer(c *x509.Certificate) (Kind, string, error) {
 // ServerTLS lets in whoever has a certificate of the authority; what they may
 // do is decided for each request.
 func (a *Authority) ServerTLS(pair tls.Certificate) *tls.Config {
-	return &tls.Config{
+	c := &tls.Config{
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{pair},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    a.Pool(),
 	}
+	c.SetSessionTicketKeys(a.tickets)
+	return c
 }
 
 // MemberTLS lets controllers alone talk to each other, in both directions.
