@@ -27,6 +27,7 @@ const (
 	controllerID = "load-controller"
 	modelUUID    = "7f0e9a52-11a5-4f0d-9d0f-0a55d1c0ffee"
 	entry        = 500 // commands in one entry of the log
+	arriving     = 200 // agents at once
 )
 
 // seeded is a controller's directory with a model in its log: machines whose
@@ -157,20 +158,24 @@ func (s *seeded) applications(machines, count int) {
 	}
 }
 
-// run has every agent come at once, and waits until each has its units.
+// run has the agents come, no more at a time than the controller does
+// handshakes, and waits until each has its units.
 func (s *seeded) run(p *process, applications int) *fleet {
 	s.b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &fleet{end: cancel, agents: s.agents}
 	began := time.Now()
-	for _, a := range s.agents {
+	for i, a := range s.agents {
+		if i%arriving == 0 {
+			f.await(s.b, "the agents so far have sessions", func() bool { return f.connected.Load() == int64(i) })
+		}
 		a.fleet, a.as.Addresses = f, p.ready.Addresses
 		f.running.Go(func() { _ = a.run(ctx) })
 	}
 	f.await(s.b, "every agent has its units", func() bool {
 		return f.connected.Load() == int64(len(s.agents)) && f.units.Load() == int64(len(s.agents)*applications)
 	})
-	figure("%d agents at once, to all with a session and told of their %d units: %.1f s, %.1f s of the controller's processor time",
+	figure("%d agents, to all with a session and told of their %d units: %.1f s, %.1f s of the controller's processor time",
 		len(s.agents), len(s.agents)*applications, time.Since(began).Seconds(), p.processor(s.b).Seconds())
 	return f
 }
