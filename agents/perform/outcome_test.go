@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,5 +89,19 @@ func TestARunThatLeavesItsOutcomeIsLikeAnother(t *testing.T) {
 	command.Argv = []string{"no-such-program"}
 	if _, err := command.Run(t.Context()); !errors.Is(err, model.ErrInvalid) {
 		t.Errorf("a program that does not exist: %v", err)
+	}
+}
+
+func TestAProcessOfAnotherRunnerLeavesItsOutcomeToo(t *testing.T) {
+	kept := perform.Outcome{Dir: filepath.Join(t.TempDir(), "kept")}
+	var stderr strings.Builder
+	cmd := exec.Command("sh", "-c", `cat; echo oops >&2; exit "$1"`, "sh", "0")
+	cmd.Stdin, cmd.Stderr = strings.NewReader("{}"), &stderr
+	out, err := kept.Output(cmd)
+	if err != nil || string(out) != "{}" || stderr.String() != "oops\n" {
+		t.Errorf("printed %q and %q, %v", out, stderr.String(), err)
+	}
+	if code, output, left, err := kept.Await(t.Context()); code != 0 || output != "{}" || !left || err != nil {
+		t.Errorf("left %t: code %d, output %q, %v", left, code, output, err)
 	}
 }
