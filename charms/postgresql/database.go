@@ -77,6 +77,9 @@ func (m *member) versionPublished(id model.RelationID) string {
 }
 
 func (m *member) dropUser(r effect.Relation, name string) {
+	if sdk.EndingWhole(m.in) {
+		return // it goes with the cluster; a drop that the servers' end cuts short would be left behind
+	}
 	primary, found := m.primary()
 	if !found {
 		m.b.Hold(m.in.Spec.Unit, "the role %s is dropped once there is a primary", userOf(r))

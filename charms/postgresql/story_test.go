@@ -115,6 +115,27 @@ func TestAFounderThatLeavesStaysUntilAnotherServes(t *testing.T) {
 	}
 }
 
+func TestARoleIsDroppedUnlessTheWholeClusterGoes(t *testing.T) {
+	for life, want := range map[model.Life]int{model.Alive: 1, model.Dying: 0} {
+		m := member{
+			b: &sdk.Builder{}, known: true, observed: patroniStatus{State: "running", Role: "primary"},
+			in: effect.Input{
+				Spec: effect.Spec{
+					Unit: model.UnitName{Application: "postgresql"}, Life: life, ApplicationLife: life, Address: "10.0.0.1",
+					Relations: []effect.Relation{{
+						ID: 4, Endpoint: "database", Role: model.Provides, Life: model.Dying, Remote: "telemetry", Bag: map[string]string{"database": "telemetry"},
+					}},
+				},
+				Live: effect.Live{Leader: true},
+			},
+		}
+		m.databases()
+		if d := m.b.Done(sdk.Active("")); len(d.Tasks) != want || life != model.Alive && len(d.Holds) != 0 {
+			t.Errorf("while the application is %v: %d tasks, want %d; holds %v", life, len(d.Tasks), want, d.Holds)
+		}
+	}
+}
+
 func TestAChangedPasswordReachesTheServerBeforeAnybodyUsesIt(t *testing.T) {
 	for _, user := range []string{"operator", "replication"} {
 		t.Run(user, func(t *testing.T) {

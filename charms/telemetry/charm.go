@@ -66,7 +66,7 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	endpoints := endpointsOf(in, database)
 	if !granted || len(endpoints) == 0 {
 		s.b.Partial("no login yet")
-		return s.b.Done(sdk.Waiting("for %s to make the database", database.Remote))
+		return s.b.Done(sdk.Waiting("for %[1]s to offer a database and a login; if that takes long, see gantry status %[1]s: it may lack a relation to a database itself", database.Remote))
 	}
 	s.service(s.configuration(settings, database.Bag["database"], endpoints, login))
 	s.metrics()

@@ -200,6 +200,15 @@ func TestReconcileSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestWaitingNamesWhomAndWhatToDo(t *testing.T) {
+	in := input("/etc")
+	in.Spec.Secrets = nil
+	in.Spec.Relations[0].Remote = "pgbouncer"
+	if said := reconcile(t, in).Status.Message; !strings.Contains(said, "for pgbouncer") || !strings.Contains(said, "gantry status pgbouncer") {
+		t.Errorf("says %q", said)
+	}
+}
+
 func TestOnlyTheLeaderAsksForTheDatabase(t *testing.T) {
 	in := input("/etc")
 	if bags := reconcile(t, in).Bags; len(bags) != 1 || !bags[0].Application || bags[0].Data["database"] != "telemetry" {
