@@ -51,7 +51,7 @@ func TestControllersOutliveEachOther(t *testing.T) {
 }
 
 // enable asks for so many controllers, which then take part.
-func (c *council) enable(t *testing.T, count int) {
+func (c *council) enable(t testing.TB, count int) {
 	t.Helper()
 	began := time.Now()
 	c.patient(t, 3*time.Minute, "enable-ha", "-n", fmt.Sprint(count), "--timeout", "150s")

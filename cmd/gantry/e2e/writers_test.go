@@ -44,7 +44,7 @@ type writers struct {
 }
 
 // begin starts writers on an install.
-func begin(t *testing.T, in *install) *writers {
+func begin(t testing.TB, in *install) *writers {
 	t.Helper()
 	in.gantry(t, "add-model", string(journalModel))
 	w := &writers{install: in, revised: map[uint64]int{}}
@@ -75,7 +75,7 @@ func begin(t *testing.T, in *install) *writers {
 	return w
 }
 
-func (w *writers) dial(t *testing.T) *client.Client {
+func (w *writers) dial(t testing.TB) *client.Client {
 	t.Helper()
 	identity, err := client.Load(w.install.dir + "/controller/admin.json")
 	if err != nil {
@@ -199,7 +199,7 @@ func (w *writers) count() int {
 // audit checks that every write that was acknowledged happened, and once: each
 // had a revision of its own, and there are none besides but those of so many
 // other changes; and that one order of all writes explains every read.
-func (w *writers) audit(t *testing.T, others uint64) {
+func (w *writers) audit(t testing.TB, others uint64) {
 	t.Helper()
 	if len(w.failures) > 0 {
 		t.Errorf("%d writes had no answer in the end: %v", len(w.failures), w.failures[0])
