@@ -2,7 +2,9 @@ package solver
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
@@ -41,6 +43,7 @@ func fleet(b *testing.B, applications, units int) *world {
 func BenchmarkSolveOneChange100k(b *testing.B) {
 	w := fleet(b, 2000, 50)
 	n := int64(1)
+	var took []time.Duration
 	for b.Loop() {
 		n++
 		b.StopTimer()
@@ -51,12 +54,20 @@ func BenchmarkSolveOneChange100k(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StartTimer()
+		began := time.Now()
 		commands, _ := Solve(next, DirtyOf(next, r.Changed), w.seen)
 		if len(commands) != 0 || len(Affected(next, r.Changed)) != 50 {
 			b.Fatalf("%d commands", len(commands))
 		}
+		took = append(took, time.Since(began))
 		w.s = next
 	}
+	reportP99(b, took)
+}
+
+func reportP99(b *testing.B, took []time.Duration) {
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
 // One unit of 100,000 leaves.
@@ -68,11 +79,15 @@ func BenchmarkSolveOneDeparture100k(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	var took []time.Duration
 	for b.Loop() {
+		began := time.Now()
 		if _, blocked := Solve(next, DirtyOf(next, r.Changed), w.seen); len(blocked) != 1 {
 			b.Fatalf("%+v", blocked)
 		}
+		took = append(took, time.Since(began))
 	}
+	reportP99(b, took)
 }
 
 // A bundle of 500 units, from nothing committed to nothing left to derive.
