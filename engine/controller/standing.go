@@ -35,6 +35,7 @@ type standing struct {
 	since   time.Time       // nobody leads; zero while someone does
 	called  time.Time       // the roll
 	missing map[string]bool // controllers that did not answer it, by ID
+	heard   bool            // of a leader, since this process began
 
 	followed chan struct{} // closed once another has led
 	once     sync.Once
@@ -80,7 +81,7 @@ func (s *standing) look(now time.Time) bool {
 	defer s.mu.Unlock()
 	switch {
 	case led:
-		s.since = time.Time{}
+		s.since, s.heard = time.Time{}, true
 		return false
 	case s.since.IsZero():
 		s.since, s.called = now, time.Time{}
@@ -140,6 +141,10 @@ func (s *standing) now() server.Standing {
 	}
 	if len(names) > 0 {
 		out.Alone += "; missing: " + strings.Join(names, ", ")
+	}
+	if !s.heard {
+		// How far its log is committed only a leader can say.
+		out.Alone += "; this controller was restarted since, and knows no more than its last snapshot"
 	}
 	return out
 }
