@@ -69,6 +69,7 @@ func TestStories(t *testing.T) {
 			"exits":     exits,
 			"freeze":    func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value(worldKey{}).(*world).freeze(true) },
 			"thaw":      func(ts *testscript.TestScript, _ bool, _ []string) { ts.Value(worldKey{}).(*world).freeze(false) },
+			"recorded":  recorded,
 			"unchanged": unchanged,
 			"same":      same,
 			"index":     func(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("INDEX", indexOf(ts)) },

@@ -21,6 +21,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/controller/artifact"
 	"github.com/gantry-orchestrator/gantry/engine/controller/audit"
 	"github.com/gantry-orchestrator/gantry/engine/controller/pki"
+	"github.com/gantry-orchestrator/gantry/engine/history"
 	"github.com/gantry-orchestrator/gantry/engine/server"
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
@@ -46,6 +47,7 @@ type world struct {
 	advanced chan struct{}
 	frozen   bool
 	lines    []api.LogLine
+	past     *history.History // nil in most stories
 }
 
 // startWorld serves a world until the test ends and writes the administrator's
@@ -95,11 +97,19 @@ func (w *world) serve(t testing.TB, dir string, listener net.Listener, authority
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := api.New(api.Config{
+	config := api.Config{
 		Authority: signer{authority, listener.Addr().String()}, Audit: requests,
 		Log: w, Live: w, Catalog: charms, Policy: w.policy, Now: func() time.Time { return epoch },
 		About: operator.ControllerInfo{ID: "test", Provider: "fake"},
-	})
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(dir), pastMark)); err == nil {
+		w.keepPast(dir)
+		config.History, config.HistoryViews = w.past, w.past
+	}
+	service := api.New(config)
+	if w.past != nil {
+		w.remember(t, service)
+	}
 	serverKey, serverCertificate, _, err := authority.Issue(pki.Controller, "test", time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
