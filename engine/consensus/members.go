@@ -186,11 +186,11 @@ func (n *Node) ForceRemoveMember(ctx context.Context, id string) error {
 }
 
 func (n *Node) remove(ctx context.Context, id string, force bool) error {
-	err := n.change(ctx, func(*tenure) error {
+	err := n.change(ctx, func(held *tenure) error {
 		if _, known := n.member(id); !known {
 			return nil
 		}
-		if err := n.spares(id, force); err != nil {
+		if err := n.spared(ctx, held, id, force); err != nil {
 			return err
 		}
 		if id == n.config.ID {
@@ -205,6 +205,27 @@ func (n *Node) remove(ctx context.Context, id string, force bool) error {
 		return fmt.Errorf("remove controller %s: %w", id, err)
 	}
 	return nil
+}
+
+// spared waits until a member can go: a leader that has just begun has not
+// heard all of the others yet.
+func (n *Node) spared(ctx context.Context, held *tenure, id string, force bool) error {
+	hearing, cancel := context.WithTimeout(ctx, reachable/2)
+	defer cancel()
+	for {
+		_, changed := n.line.contacts()
+		err := n.spares(id, force)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-held.ended:
+			return errNotLeader
+		case <-hearing.Done():
+			return err
+		}
+	}
 }
 
 // spares says why a member cannot go.
