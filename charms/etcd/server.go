@@ -108,13 +108,15 @@ func (m *member) service(entry []string, uses []effect.ID) {
 	m.b.Service(s)
 }
 
+// tlsFlags have members know each other by certificate. Clients have a password
+// instead: with authorities of its own the client port would refuse them.
 func (m *member) tlsFlags() []string {
 	if !m.founding.TLS {
 		return nil
 	}
 	key, cert, ca := m.configFile(keyFile), m.configFile(certFile), m.configFile(caFile)
 	return []string{
-		"--cert-file=" + cert, "--key-file=" + key, "--trusted-ca-file=" + ca,
+		"--cert-file=" + cert, "--key-file=" + key,
 		"--peer-cert-file=" + cert, "--peer-key-file=" + key, "--peer-trusted-ca-file=" + ca, "--peer-client-cert-auth",
 	}
 }
