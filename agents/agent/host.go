@@ -13,7 +13,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/agents/unit"
 	"github.com/gantry-orchestrator/gantry/engine/provider"
 	"github.com/gantry-orchestrator/gantry/model"
-	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // HostConfig is what a host agent needs.
@@ -24,7 +24,7 @@ type HostConfig struct {
 	Network func(netip.Addr) netip.Prefix
 	// Files are what a machine's agent starts with: its token, the
 	// controller's addresses and authority.
-	Files func(effect.WantedMachine) (map[string]provider.File, error)
+	Files func(provision.Machine) (map[string]provider.File, error)
 	// SharedDir holds the directories that machines share.
 	SharedDir string
 	Jitter    func() float64
@@ -35,7 +35,7 @@ type HostConfig struct {
 type Machines interface {
 	// Wanted calls send with all that is wanted, now and after every change,
 	// until the controller is lost.
-	Wanted(ctx context.Context, provider string, send func(effect.Wanted) error) error
+	Wanted(ctx context.Context, provider string, send func(provision.Wanted) error) error
 	MachineReady(ctx context.Context, uuid string, address netip.Addr, network netip.Prefix) error
 	MachineLost(ctx context.Context, uuid, reason string) error
 	MachineGone(ctx context.Context, uuid string, leftovers []string) error
@@ -57,7 +57,7 @@ type HostAgent struct {
 // hostState is what is known; only the loop touches it.
 type hostState struct {
 	heard    bool // what is wanted is known
-	wanted   effect.Wanted
+	wanted   provision.Wanted
 	listed   []provider.Instance
 	busy     map[string]string // by UUID: what is under way
 	said     map[string]string // by UUID: what was last reported
@@ -97,7 +97,7 @@ func (h *HostAgent) Run(ctx context.Context, p provider.Provider) error {
 // listen takes what is wanted, again after every loss of the controller.
 func (h *HostAgent) listen(ctx context.Context) error {
 	for n := 1; ctx.Err() == nil; n++ {
-		err := h.Machines.Wanted(ctx, h.Provider, func(w effect.Wanted) error {
+		err := h.Machines.Wanted(ctx, h.Provider, func(w provision.Wanted) error {
 			n = 1
 			return h.post(ctx, func() { h.hear(w) })
 		})
@@ -116,7 +116,7 @@ func (h *HostAgent) listen(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (h *HostAgent) hear(w effect.Wanted) { h.state.heard, h.state.wanted = true, w }
+func (h *HostAgent) hear(w provision.Wanted) { h.state.heard, h.state.wanted = true, w }
 
 // watch looks again as soon as a machine dies, where the provider tells.
 func (h *HostAgent) watch(ctx context.Context, p provider.Provider) error {
@@ -216,4 +216,4 @@ func (h *HostAgent) resolve(ctx context.Context, p provider.Provider) {
 }
 
 // dead reports whether a machine is to go.
-func dead(w effect.WantedMachine) bool { return w.Life == model.Dead }
+func dead(w provision.Machine) bool { return w.Life == model.Dead }

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gantry-orchestrator/gantry/engine/provider"
-	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // hostAction is one thing to do about one machine.
 type hostAction struct {
 	uuid      string
-	make      *effect.WantedMachine // create it, or start it again
-	lost      string                // why a machine that was made does not run; said before it is started again
+	make      *provision.Machine // create it, or start it again
+	lost      string             // why a machine that was made does not run; said before it is started again
 	destroy   bool
 	forgotten bool               // nobody wants it, and nobody waits to hear that it is gone
 	ready     *provider.Instance // it runs: say so
@@ -65,7 +65,7 @@ func (s hostState) next(now time.Time) []hostAction {
 }
 
 // about is what to do about a machine that the controller speaks of.
-func (s hostState) about(w effect.WantedMachine, i provider.Instance, made bool) (a hostAction, needed bool) {
+func (s hostState) about(w provision.Machine, i provider.Instance, made bool) (a hostAction, needed bool) {
 	a.uuid = w.UUID
 	switch {
 	case dead(w):
@@ -149,7 +149,7 @@ func (h *HostAgent) narrate(outer context.Context, uuid string, work func(contex
 	return err
 }
 
-func (h *HostAgent) spec(w effect.WantedMachine) (provider.Spec, error) {
+func (h *HostAgent) spec(w provision.Machine) (provider.Spec, error) {
 	files, err := h.Files(w)
 	if err != nil {
 		return provider.Spec{}, fmt.Errorf("prepare the files of machine %s: %w", w.UUID, err)
@@ -168,7 +168,7 @@ func (h *HostAgent) spec(w effect.WantedMachine) (provider.Spec, error) {
 }
 
 // hostname is at most 63 characters, the machine's number always among them.
-func hostname(w effect.WantedMachine) string {
+func hostname(w provision.Machine) string {
 	name := string(w.Model)
 	return strings.Trim(name[:min(len(name), 48)], "-") + "-" + string(w.Name)
 }

@@ -16,17 +16,17 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/provider"
 	"github.com/gantry-orchestrator/gantry/engine/provider/fake"
 	"github.com/gantry-orchestrator/gantry/model"
-	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // machines is a controller that wants machines.
 type machines struct {
 	mu      sync.Mutex
-	changed chan effect.Wanted
+	changed chan provision.Wanted
 	heard   []string
 }
 
-func (m *machines) Wanted(ctx context.Context, _ string, send func(effect.Wanted) error) error {
+func (m *machines) Wanted(ctx context.Context, _ string, send func(provision.Wanted) error) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -70,11 +70,11 @@ func (m *machines) MachineProgress(_ context.Context, uuid, text string) error {
 }
 
 func host(t *testing.T, p *fake.Provider) *machines {
-	m := &machines{changed: make(chan effect.Wanted, 8)}
+	m := &machines{changed: make(chan provision.Wanted, 8)}
 	h := agent.NewHostAgent(agent.HostConfig{
 		Provider: "fake", Machines: m,
 		Network:   func(netip.Addr) netip.Prefix { return netip.MustParsePrefix("10.0.0.0/8") },
-		Files:     func(effect.WantedMachine) (map[string]provider.File, error) { return nil, nil },
+		Files:     func(provision.Machine) (map[string]provider.File, error) { return nil, nil },
 		SharedDir: "/shared", Jitter: func() float64 { return 0.5 }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	h.Progress(provider.Progress{Phase: "building", Detail: "package layer postgresql-15"})
@@ -90,8 +90,8 @@ func host(t *testing.T, p *fake.Provider) *machines {
 	return m
 }
 
-func wants(life model.Life) effect.Wanted {
-	return effect.Wanted{Machines: []effect.WantedMachine{{UUID: "u-0", Model: "leop", Name: "0", Life: life}}}
+func wants(life model.Life) provision.Wanted {
+	return provision.Wanted{Machines: []provision.Machine{{UUID: "u-0", Model: "leop", Name: "0", Life: life}}}
 }
 
 func TestAHostAgentMakesRestartsAndDestroysMachines(t *testing.T) {

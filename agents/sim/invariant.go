@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -12,30 +13,30 @@ import (
 func (s *simulation) checkApplied(before, after state.State, changed []state.Key) {
 	for _, k := range changed {
 		switch k.Table {
-		case state.UnitTable:
+		case tables.Unit:
 			s.checkUnit(before, after, k)
-		case state.ApplicationTable:
+		case tables.Application:
 			a, was := before.Application(k.Application())
 			b, is := after.Application(k.Application())
 			if was && is && a.CreateIndex == b.CreateIndex && b.Life < a.Life {
 				s.fail("%v: its life went back from %v to %v", k, a.Life, b.Life)
 			}
-		case state.MachineTable:
+		case tables.Machine:
 			ref := state.MachineRef{Model: k.Model, Machine: model.MachineName(k.ID)}
 			a, was := before.Machine(ref)
 			b, is := after.Machine(ref)
 			if was && is && b.Life < a.Life {
 				s.fail("%v: its life went back from %v to %v", k, a.Life, b.Life)
 			}
-		case state.TurnTable:
+		case tables.Turn:
 			s.checkTurns(after, k)
-		case state.LeaseTable:
+		case tables.Lease:
 			a, was := before.Lease(k.Application())
 			b, is := after.Lease(k.Application())
 			if was && is && b.Token <= a.Token {
 				s.fail("%v: its token went from %d to %d", k, a.Token, b.Token)
 			}
-		case state.RecordTable:
+		case tables.Record:
 			s.checkRecord(before, after, k)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/operator"
 )
@@ -114,7 +115,7 @@ func (s *Service) AddUnits(ctx context.Context, r operator.AddUnits) (operator.U
 	}
 	added := operator.UnitsAdded{Committed: committed(result)}
 	for _, key := range result.Created {
-		if u, ok := key.Unit(); ok && key.Table == state.UnitTable {
+		if u, ok := key.Unit(); ok && key.Table == tables.Unit {
 			added.Units = append(added.Units, u.Unit)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/operator"
 )
@@ -62,16 +63,16 @@ func (s *Service) entity(m model.ModelName, name string) (string, error) {
 	}
 	if strings.Contains(name, "/") {
 		u, err := model.ParseUnitName(name)
-		return string(state.UnitTable) + "/" + u.String(), err
+		return string(tables.Unit) + "/" + u.String(), err
 	}
 	if machine, err := model.ParseMachineName(name); err == nil {
-		return string(state.MachineTable) + "/" + string(machine), nil
+		return string(tables.Machine) + "/" + string(machine), nil
 	}
 	app, err := model.ParseApplicationName(name)
 	if err != nil {
 		return "", fmt.Errorf("%q in model %s: expected a unit such as postgresql/0, an application or a machine's number: %w", name, m, model.ErrInvalid)
 	}
-	return string(state.ApplicationTable) + "/" + string(app), nil
+	return string(tables.Application) + "/" + string(app), nil
 }
 
 // ListHistory returns what happened to a model, or to one entity of it.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
-	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // tokenLife is how long a machine has to join; a host agent that asks anew is
@@ -23,13 +23,13 @@ const tokenLife = time.Hour
 
 // Wanted sends the machines that a host agent is to make, now and after every
 // change of them.
-func (s *Service) Wanted(ctx context.Context, provider string, send func(effect.Wanted) error) error {
+func (s *Service) Wanted(ctx context.Context, provider string, send func(provision.Wanted) error) error {
 	who, err := caller(ctx, Host, "")
 	if err != nil {
 		return err
 	}
 	tokens := map[string]string{}
-	var last effect.Wanted
+	var last provision.Wanted
 	for sent := false; ; sent = true {
 		st := s.log.State()
 		wanted := wantedOf(st, provider)
@@ -66,8 +66,8 @@ func (s *Service) issue(ctx context.Context, who Identity, uuid string) (string,
 	return token, err
 }
 
-func wantedOf(st state.State, provider string) effect.Wanted {
-	var w effect.Wanted
+func wantedOf(st state.State, provider string) provision.Wanted {
+	var w provision.Wanted
 	if r := st.Backups().Restored; r != nil {
 		w.Keep = r.Open
 	}
@@ -76,7 +76,7 @@ func wantedOf(st state.State, provider string) effect.Wanted {
 			continue
 		}
 		for _, machine := range st.Machines(m.Name) {
-			w.Machines = append(w.Machines, effect.WantedMachine{
+			w.Machines = append(w.Machines, provision.Machine{
 				UUID: machine.UUID, Model: m.Name, Name: machine.Name, Life: machine.Life, Base: machine.Base,
 				Constraints: machine.Constraints, Packages: machine.Packages, Shared: sharedOn(st, machine),
 			})
@@ -84,12 +84,12 @@ func wantedOf(st state.State, provider string) effect.Wanted {
 		for _, u := range st.ModelUnits(m.Name) {
 			host, ok := st.Machine(state.MachineRef{Model: m.Name, Machine: u.Machine})
 			if ok && host.Address != "" && u.Life != model.Dead {
-				w.Names = append(w.Names, effect.HostName{Name: u.Name.Dashed() + "." + string(m.Name) + ".gantry", Address: host.Address})
+				w.Names = append(w.Names, provision.HostName{Name: u.Name.Dashed() + "." + string(m.Name) + ".gantry", Address: host.Address})
 			}
 		}
 	}
-	slices.SortFunc(w.Machines, func(a, b effect.WantedMachine) int { return compare(a.UUID, b.UUID) })
-	slices.SortFunc(w.Names, func(a, b effect.HostName) int { return compare(a.Name, b.Name) })
+	slices.SortFunc(w.Machines, func(a, b provision.Machine) int { return compare(a.UUID, b.UUID) })
+	slices.SortFunc(w.Names, func(a, b provision.HostName) int { return compare(a.Name, b.Name) })
 	return w
 }
 
@@ -105,8 +105,8 @@ func compare(a, b string) int {
 }
 
 // sharedOn is what the applications with units on a machine share.
-func sharedOn(st state.State, m state.Machine) []effect.SharedDirectory {
-	shared := map[string]effect.SharedDirectory{}
+func sharedOn(st state.State, m state.Machine) []provision.Directory {
+	shared := map[string]provision.Directory{}
 	for _, u := range st.UnitsOn(m.Ref()) {
 		a, ok := st.Application(u.Ref().Application())
 		if !ok {
@@ -114,10 +114,10 @@ func sharedOn(st state.State, m state.Machine) []effect.SharedDirectory {
 		}
 		c, _ := st.CharmOf(a)
 		for _, d := range c.Shared {
-			shared[string(a.Name)+"/"+d.Name] = effect.SharedDirectory{Application: a.Name, Name: d.Name, Path: d.Path}
+			shared[string(a.Name)+"/"+d.Name] = provision.Directory{Application: a.Name, Name: d.Name, Path: d.Path}
 		}
 	}
-	var list []effect.SharedDirectory
+	var list []provision.Directory
 	for _, key := range slices.Sorted(maps.Keys(shared)) {
 		list = append(list, shared[key])
 	}

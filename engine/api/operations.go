@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
 	"github.com/gantry-orchestrator/gantry/model/effect"
@@ -81,7 +82,7 @@ func (s *Service) enqueue(ctx context.Context, who Identity, c operator.Change, 
 	st := s.log.State()
 	var list []operator.Operation
 	for _, key := range result.Created {
-		if o, ok := st.Operation(m, key.ID); ok && key.Table == state.OperationTable {
+		if o, ok := st.Operation(m, key.ID); ok && key.Table == tables.Operation {
 			list = append(list, operation(o))
 		}
 	}

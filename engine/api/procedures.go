@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
@@ -110,7 +111,7 @@ func (s *Service) resolveOwn(ctx context.Context, who Identity, r operator.Resol
 	}
 	committed := operator.Committed{Index: result.Index, Revision: result.Revision}
 	for _, key := range result.Created {
-		if key.Table != state.OperationTable {
+		if key.Table != tables.Operation {
 			continue
 		}
 		waiting, cancel := context.WithTimeout(ctx, resolveTime)

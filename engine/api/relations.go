@@ -6,6 +6,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/operator"
 )
@@ -26,7 +27,7 @@ func (s *Service) Integrate(ctx context.Context, r operator.Integrate) (operator
 	}
 	made := operator.Integrated{Committed: committed(result), A: a, B: b}
 	for _, key := range result.Created {
-		if ref, ok := key.Relation(); ok && key.Table == state.RelationTable {
+		if ref, ok := key.Relation(); ok && key.Table == tables.Relation {
 			made.Relation = ref.Relation
 		}
 	}

@@ -175,8 +175,17 @@ func command(ctx context.Context, who Identity, c operator.Change, ops []state.O
 	}
 }
 
+// What one change may say of itself: it is kept with the revision.
+const (
+	maxReason = 4096
+	maxKey    = 256
+)
+
 // change proposes an operator's change in one entry.
 func (s *Service) change(ctx context.Context, who Identity, c operator.Change, ops ...state.Op) (state.Result, error) {
+	if len(c.Reason) > maxReason || len(c.Key) > maxKey {
+		return state.Result{}, fmt.Errorf("reason over %d or key over %d characters: %w", maxReason, maxKey, model.ErrInvalid)
+	}
 	cmd := command(ctx, who, c, ops)
 	if s.c.Policy != nil {
 		if err := s.c.Policy(ctx, who, s.log.State(), cmd); err != nil {

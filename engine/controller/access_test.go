@@ -24,6 +24,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // token asks for a machine and returns what its agent is to join with.
@@ -36,7 +37,7 @@ func (w *world) token() string {
 	defer h.Close()
 	found := errors.New("found")
 	var token string
-	err := h.Wanted(w.ctx, "fake", func(wanted effect.Wanted) error {
+	err := h.Wanted(w.ctx, "fake", func(wanted provision.Wanted) error {
 		for _, m := range wanted.Machines {
 			if m.UUID == uuid && m.Token != "" {
 				token = m.Token

@@ -16,6 +16,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/model/charm"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // patience bounds every wait of these tests.
@@ -148,7 +149,7 @@ func (w *world) host(ctx context.Context, g *errgroup.Group) error {
 		return err
 	}
 	defer h.Close()
-	return h.Wanted(ctx, "fake", func(wanted effect.Wanted) error {
+	return h.Wanted(ctx, "fake", func(wanted provision.Wanted) error {
 		for i, m := range wanted.Machines {
 			if m.Life == model.Dead {
 				if err := h.MachineGone(ctx, m.UUID, nil); err != nil {
@@ -181,7 +182,7 @@ func (w *world) host(ctx context.Context, g *errgroup.Group) error {
 }
 
 // identity joins, or takes the identity of before a restart.
-func (w *world) identity(ctx context.Context, m effect.WantedMachine) *client.Context {
+func (w *world) identity(ctx context.Context, m provision.Machine) *client.Context {
 	path := w.dir + "/agent-" + m.UUID + ".json"
 	if m.Token == "" {
 		c, err := client.Load(path)

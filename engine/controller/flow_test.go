@@ -9,6 +9,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 func ref(t *testing.T, s string) model.EndpointRef {
@@ -79,7 +80,7 @@ func TestAMachineMayBeSaidToBeGoneTwice(t *testing.T) {
 	h := must(client.DialHost(must(client.Load(w.ready.Host))(t)))(t)
 	defer h.Close()
 	done := errors.New("done")
-	err := h.Wanted(w.ctx, "fake", func(wanted effect.Wanted) error {
+	err := h.Wanted(w.ctx, "fake", func(wanted provision.Wanted) error {
 		for _, m := range wanted.Machines {
 			if m.Life == model.Dead {
 				return errors.Join(done, h.MachineGone(w.ctx, uuid, nil), h.MachineGone(w.ctx, uuid, nil))

@@ -15,6 +15,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/observe/trace"
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
@@ -108,9 +109,9 @@ func (s *sessions) changed(st state.State, keys []state.Key) {
 	}
 	for _, k := range keys {
 		switch k.Table {
-		case state.MachineTable:
+		case tables.Machine:
 			s.poke(state.MachineRef{Model: k.Model, Machine: model.MachineName(k.ID)})
-		case state.OperationTable:
+		case tables.Operation:
 			if o, ok := st.Operation(k.Model, k.ID); ok && o.Result == nil {
 				s.pokeOperation(st, k.Model, o)
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -26,23 +27,23 @@ type affected struct {
 
 func (a *affected) add(k state.Key) {
 	switch k.Table {
-	case state.ApplicationTable, state.LeaseTable, state.OrderTable, state.ClaimTable, state.RecordTable:
+	case tables.Application, tables.Lease, tables.Order, tables.Claim, tables.Record:
 		a.application(k.Application())
-	case state.UnitTable:
+	case tables.Unit:
 		if ref, ok := k.Unit(); ok {
 			a.unit(ref)
 		}
-	case state.TurnTable, state.WarrantTable:
+	case tables.Turn, tables.Warrant:
 		if ref, ok := k.Unit(); ok {
 			a.units[ref] = true
 		}
-	case state.RelationTable, state.BagTable:
+	case tables.Relation, tables.Bag:
 		if ref, ok := k.Relation(); ok {
 			a.relation(ref)
 		}
-	case state.SecretTable:
+	case tables.Secret:
 		a.secret(k)
-	case state.MachineTable:
+	case tables.Machine:
 		for _, u := range a.UnitsOn(state.MachineRef{Model: k.Model, Machine: model.MachineName(k.ID)}) {
 			a.unit(u.Ref())
 		}

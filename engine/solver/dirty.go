@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -89,9 +90,9 @@ func (d *Dirty) model(m model.ModelName) {
 
 func (d *Dirty) add(s state.State, k state.Key) {
 	switch k.Table {
-	case state.ApplicationTable, state.LeaseTable, state.OrderTable, state.TurnTable, state.RecordTable, state.ClaimTable:
+	case tables.Application, tables.Lease, tables.Order, tables.Turn, tables.Record, tables.Claim:
 		d.application(k.Application())
-	case state.UnitTable:
+	case tables.Unit:
 		d.application(k.Application())
 		ref, _ := k.Unit()
 		if u, ok := s.Unit(ref); ok && u.Machine != "" {
@@ -100,20 +101,20 @@ func (d *Dirty) add(s state.State, k state.Key) {
 		for _, sub := range s.Subordinates(ref) {
 			d.application(sub.Ref().Application())
 		}
-	case state.RelationTable, state.BagTable:
+	case tables.Relation, tables.Bag:
 		ref, _ := k.Relation()
 		if r, ok := s.Relation(ref); ok {
 			for _, e := range r.Ends {
 				d.application(state.ApplicationRef{Model: r.Model, Application: e.Application})
 			}
 		}
-	case state.SecretTable:
+	case tables.Secret:
 		if secret, ok := s.Secret(k.Model, k.ID); ok {
 			d.application(state.ApplicationRef{Model: k.Model, Application: secret.Owner.Application})
 		}
-	case state.MachineTable:
+	case tables.Machine:
 		d.Machine(s, state.MachineRef{Model: k.Model, Machine: model.MachineName(k.ID)})
-	case state.ModelTable:
+	case tables.Model:
 		d.model(k.Model)
 	}
 }

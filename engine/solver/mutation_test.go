@@ -49,7 +49,7 @@ var mutations = []struct {
 	},
 	{
 		"a bag does not reach the other end", "affected.go",
-		"case state.RelationTable, state.BagTable:", "case state.RelationTable:",
+		"case tables.Relation, tables.Bag:", "case tables.Relation:",
 	},
 	{
 		"a serial forgets the lease", "intent.go",

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -28,7 +29,7 @@ func (p *problem) order(a state.Application, units []state.Unit) {
 	}
 	if asked > 0 {
 		p.emit(o.Cause, state.AdvanceOrder{Model: a.Model, Application: a.Name, ID: o.ID, From: o.Stage},
-			state.Key{Table: state.OrderTable, Model: a.Model, ID: string(a.Name) + ":" + o.ID})
+			state.Key{Table: tables.Order, Model: a.Model, ID: string(a.Name) + ":" + o.ID})
 	}
 }
 

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -39,7 +40,7 @@ func (p *problem) accompany(r state.Relation, principal, sub state.Application) 
 		if u.Life != model.Alive || u.Machine == "" || p.accompanied(u, sub.Name) {
 			continue
 		}
-		key := state.Key{Table: state.UnitTable, Model: u.Model, ID: u.Name.String() + ":" + string(sub.Name)}
+		key := state.Key{Table: tables.Unit, Model: u.Model, ID: u.Name.String() + ":" + string(sub.Name)}
 		if p.done[key] {
 			continue
 		}

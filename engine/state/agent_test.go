@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -250,7 +251,7 @@ func TestNothingOfAModelOutlivesIt(t *testing.T) {
 	s = must1(t, s, Advance{Subject: ModelKey("m"), To: Forget})
 	for _, table := range s.tables() {
 		switch table.name() {
-		case userTable, revisionTable, answerTable:
+		case tables.User, tables.Revision, tables.Answer:
 			continue
 		}
 		if n := table.len(); n != 0 {

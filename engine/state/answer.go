@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -25,7 +26,7 @@ type answer struct {
 }
 
 var answerSchema = &schema[answer]{
-	table: answerTable,
+	table: tables.Answer,
 	key:   func(a *answer) Key { return answerKey(a.Key) },
 	stamp: func(a *answer) *Stamp { return &a.Stamp },
 	indexes: []index[answer]{
@@ -33,7 +34,7 @@ var answerSchema = &schema[answer]{
 	},
 }
 
-func answerKey(key string) Key { return Key{answerTable, "", key} }
+func answerKey(key string) Key { return Key{tables.Answer, "", key} }
 
 // refusedError is the error of a refused command: its class and text are what a
 // retry gets too.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
 )
@@ -28,7 +29,7 @@ type Application struct {
 func (a Application) Ref() ApplicationRef { return ApplicationRef{Model: a.Model, Application: a.Name} }
 
 var applicationSchema = &schema[Application]{
-	table: ApplicationTable,
+	table: tables.Application,
 	key:   func(a *Application) Key { return a.Ref().Key() },
 	stamp: func(a *Application) *Stamp { return &a.Stamp },
 }

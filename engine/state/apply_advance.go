@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -13,14 +14,14 @@ func (o Advance) summary() string { return fmt.Sprintf("%s %v", o.To, o.Subject)
 func (o Advance) apply(w *writer) error {
 	m := o.Subject.Model
 	switch o.Subject.Table {
-	case UnitTable:
+	case tables.Unit:
 		r, ok := o.Subject.Unit()
 		u, exists := w.Unit(r)
 		if !ok || !exists {
 			return o.missing()
 		}
 		return o.unit(w, u)
-	case RelationTable:
+	case tables.Relation:
 		r, _ := o.Subject.Relation()
 		rel, exists := w.Relation(r)
 		if !exists {
@@ -31,19 +32,19 @@ func (o Advance) apply(w *writer) error {
 		}
 		w.forgetRelation(rel)
 		return nil
-	case ApplicationTable:
+	case tables.Application:
 		a, err := w.application(m, o.Subject.Application().Application)
 		if err != nil {
 			return err
 		}
 		return o.application(w, a)
-	case MachineTable:
+	case tables.Machine:
 		machine, err := w.machine(m, model.MachineName(o.Subject.ID))
 		if err != nil {
 			return err
 		}
 		return o.machine(w, machine)
-	case ModelTable:
+	case tables.Model:
 		row, err := w.model(m)
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
 	"github.com/gantry-orchestrator/gantry/model/effect"
@@ -185,7 +186,7 @@ func TestOnlyAnOperatorsChangeRaisesTheRevision(t *testing.T) {
 	if !ok || s.Revision() != at+1 || r.Author != "admin" || len(r.Summary) != 1 {
 		t.Fatalf("revision %d recorded as %+v", s.Revision(), r)
 	}
-	i := slices.IndexFunc(r.Before, func(i Image) bool { return i.Key.Table == ApplicationTable })
+	i := slices.IndexFunc(r.Before, func(i Image) bool { return i.Key.Table == tables.Application })
 	var was Application
 	if err := r.Before[i].Decode(&was); err != nil || was.Planned != 3 {
 		t.Errorf("pg was %+v; want it with 3 units", was)

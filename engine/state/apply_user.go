@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -16,9 +17,9 @@ const (
 	maxLabel        = 128
 )
 
-func tokenKey(hash string) Key { return Key{tokenTable, "", hash} }
+func tokenKey(hash string) Key { return Key{tables.Token, "", hash} }
 
-func agentKey(uuid string) Key { return Key{agentTable, "", uuid} }
+func agentKey(uuid string) Key { return Key{tables.Agent, "", uuid} }
 
 func (o SetUser) summary() string { return "set user " + string(o.Name) }
 
@@ -82,7 +83,7 @@ func (o Revoke) apply(w *writer) error {
 		remove(w, &w.tokens, tokenKey(t.Hash))
 	}
 	for _, m := range w.Models() {
-		remove(w, &w.accesses, Key{accessTable, m.Name, string(o.User)})
+		remove(w, &w.accesses, Key{tables.Access, m.Name, string(o.User)})
 	}
 	remove(w, &w.users, u.Key())
 	return w.stillAdministered(had)
@@ -101,7 +102,7 @@ func (o SetAccess) apply(w *writer) error {
 	}
 	switch o.Level {
 	case "":
-		remove(w, &w.accesses, Key{accessTable, o.Model, string(o.User)})
+		remove(w, &w.accesses, Key{tables.Access, o.Model, string(o.User)})
 	case model.ReadAccess, model.WriteAccess, model.AdminAccess:
 		put(w, &w.accesses, Access{User: o.User, Model: o.Model, Level: o.Level})
 	default:

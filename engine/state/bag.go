@@ -3,6 +3,7 @@ package state
 import (
 	"strconv"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -16,13 +17,13 @@ type Bag struct {
 }
 
 var bagSchema = &schema[Bag]{
-	table: BagTable,
+	table: tables.Bag,
 	key:   func(b *Bag) Key { return bagKey(b.Model, b.Relation, b.Owner) },
 	stamp: func(b *Bag) *Stamp { return &b.Stamp },
 }
 
 func bagKey(m model.ModelName, id model.RelationID, o Owner) Key {
-	return Key{BagTable, m, strconv.FormatUint(uint64(id), 10) + ":" + o.String()}
+	return Key{tables.Bag, m, strconv.FormatUint(uint64(id), 10) + ":" + o.String()}
 }
 
 // Bag returns what an owner publishes in a relation.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
 	"github.com/gantry-orchestrator/gantry/model/effect"
@@ -19,13 +20,13 @@ type Charm struct {
 }
 
 var charmSchema = &schema[Charm]{
-	table: charmTable,
+	table: tables.Charm,
 	key:   func(c *Charm) Key { return charmKey(c.Model, c.Name, c.Hash) },
 	stamp: func(c *Charm) *Stamp { return &c.Stamp },
 }
 
 func charmKey(m model.ModelName, name model.CharmName, hash string) Key {
-	return Key{charmTable, m, string(name) + "@" + hash}
+	return Key{tables.Charm, m, string(name) + "@" + hash}
 }
 
 // Charm returns a charm that a model knows.

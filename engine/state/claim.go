@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -24,7 +25,7 @@ type Claim struct {
 }
 
 var claimSchema = &schema[Claim]{
-	table: ClaimTable,
+	table: tables.Claim,
 	key: func(c *Claim) Key {
 		return claimKey(ApplicationRef{c.Model, c.Application}, c.Task, c.Key)
 	},
@@ -32,7 +33,7 @@ var claimSchema = &schema[Claim]{
 }
 
 func claimKey(r ApplicationRef, task, key string) Key {
-	return Key{ClaimTable, r.Model, string(r.Application) + ":" + task + separator + key}
+	return Key{tables.Claim, r.Model, string(r.Application) + ":" + task + separator + key}
 }
 
 // Claim returns the claim of an application's task under a key.

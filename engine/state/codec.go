@@ -10,6 +10,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -125,11 +126,11 @@ func skewed(err error) error {
 
 // section announces a table's rows.
 type section struct {
-	Table Table `json:"table"`
-	Rows  int   `json:"rows"`
+	Table tables.Name `json:"table"`
+	Rows  int         `json:"rows"`
 }
 
-func (t *table[T]) name() Table { return t.table }
+func (t *table[T]) name() tables.Name { return t.table }
 
 func (t *table[T]) later() bool { return t.added }
 

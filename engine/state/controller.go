@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -30,12 +31,12 @@ type Controller struct {
 }
 
 var controllerSchema = &schema[Controller]{
-	table: ControllerTable, added: true,
+	table: tables.Controller, added: true,
 	key:   func(c *Controller) Key { return controllerKey(c.ID) },
 	stamp: func(c *Controller) *Stamp { return &c.Stamp },
 }
 
-func controllerKey(id string) Key { return Key{ControllerTable, "", id} }
+func controllerKey(id string) Key { return Key{tables.Controller, "", id} }
 
 // Controller returns a controller by its ID, also one that left.
 func (s State) Controller(id string) (Controller, bool) { return s.controllers.find(controllerKey(id)) }

@@ -4,43 +4,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
-)
-
-// Table names a kind of object.
-type Table string
-
-// The tables, by what one row is.
-const (
-	ModelTable       Table = "model"
-	charmTable       Table = "charm"
-	ApplicationTable Table = "application"
-	UnitTable        Table = "unit"
-	MachineTable     Table = "machine"
-	RelationTable    Table = "relation"
-	BagTable         Table = "bag"
-	RecordTable      Table = "record"
-	ClaimTable       Table = "claim"
-	TurnTable        Table = "turn"
-	OrderTable       Table = "order"
-	SecretTable      Table = "secret"
-	LeaseTable       Table = "lease"
-	OperationTable   Table = "operation"
-	WarrantTable     Table = "warrant"
-	leftoverTable    Table = "leftover"
-	userTable        Table = "user"
-	accessTable      Table = "access"
-	tokenTable       Table = "token"
-	agentTable       Table = "agent"
-	ControllerTable  Table = "controller"
-	revisionTable    Table = "revision"
-	answerTable      Table = "answer"
 )
 
 // Key identifies a row: of a model, or of the controller where Model is
 // empty. ID reads as operators write it, e.g. "postgresql/0".
 type Key struct {
-	Table Table           `json:"table"`
+	Table tables.Name     `json:"table"`
 	Model model.ModelName `json:"model,omitempty"`
 	ID    string          `json:"id"`
 }
@@ -83,28 +54,28 @@ func (u UnitRef) Application() ApplicationRef {
 }
 
 // Key returns the application's key.
-func (r ApplicationRef) Key() Key { return Key{ApplicationTable, r.Model, string(r.Application)} }
+func (r ApplicationRef) Key() Key { return Key{tables.Application, r.Model, string(r.Application)} }
 
 // Key returns the unit's key.
-func (r UnitRef) Key() Key { return Key{UnitTable, r.Model, r.Unit.String()} }
+func (r UnitRef) Key() Key { return Key{tables.Unit, r.Model, r.Unit.String()} }
 
 // Key returns the machine's key.
-func (r MachineRef) Key() Key { return Key{MachineTable, r.Model, string(r.Machine)} }
+func (r MachineRef) Key() Key { return Key{tables.Machine, r.Model, string(r.Machine)} }
 
 // Key returns the relation's key.
 func (r RelationRef) Key() Key {
-	return Key{RelationTable, r.Model, strconv.FormatUint(uint64(r.Relation), 10)}
+	return Key{tables.Relation, r.Model, strconv.FormatUint(uint64(r.Relation), 10)}
 }
 
 // ModelKey is the key of a model.
-func ModelKey(m model.ModelName) Key { return Key{ModelTable, m, string(m)} }
+func ModelKey(m model.ModelName) Key { return Key{tables.Model, m, string(m)} }
 
 // LeaseKey is the key of an application's leadership.
-func LeaseKey(r ApplicationRef) Key { return Key{LeaseTable, r.Model, string(r.Application)} }
+func LeaseKey(r ApplicationRef) Key { return Key{tables.Lease, r.Model, string(r.Application)} }
 
 // TurnKey is the key of a turn of the unit.
 func (r UnitRef) TurnKey(turn string) Key {
-	return Key{TurnTable, r.Model, r.Unit.String() + ":" + turn}
+	return Key{tables.Turn, r.Model, r.Unit.String() + ":" + turn}
 }
 
 // Unit parses the unit in the ID of a unit, a turn or a warrant, or of a

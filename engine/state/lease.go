@@ -1,6 +1,9 @@
 package state
 
-import "github.com/gantry-orchestrator/gantry/model"
+import (
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
+	"github.com/gantry-orchestrator/gantry/model"
+)
 
 // Lease is the leadership of an application. It has no end of its own: the
 // solver moves it when its holder leaves or was silent for a full term.
@@ -13,7 +16,7 @@ type Lease struct {
 }
 
 var leaseSchema = &schema[Lease]{
-	table: LeaseTable,
+	table: tables.Lease,
 	key:   func(l *Lease) Key { return LeaseKey(ApplicationRef{l.Model, l.Application}) },
 	stamp: func(l *Lease) *Stamp { return &l.Stamp },
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -55,7 +56,7 @@ const (
 )
 
 var machineSchema = &schema[Machine]{
-	table: MachineTable,
+	table: tables.Machine,
 	key:   func(m *Machine) Key { return m.Ref().Key() },
 	stamp: func(m *Machine) *Stamp { return &m.Stamp },
 	indexes: []index[Machine]{

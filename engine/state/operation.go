@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -26,7 +27,7 @@ const (
 )
 
 var operationSchema = &schema[Operation]{
-	table: OperationTable,
+	table: tables.Operation,
 	key:   func(o *Operation) Key { return operationKey(o.Model, o.Run.ID) },
 	stamp: func(o *Operation) *Stamp { return &o.Stamp },
 	indexes: []index[Operation]{
@@ -51,7 +52,7 @@ var operationSchema = &schema[Operation]{
 	},
 }
 
-func operationKey(m model.ModelName, id string) Key { return Key{OperationTable, m, id} }
+func operationKey(m model.ModelName, id string) Key { return Key{tables.Operation, m, id} }
 
 // Operation returns an operation of a model.
 func (s State) Operation(m model.ModelName, id string) (Operation, bool) {

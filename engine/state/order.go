@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -28,7 +29,7 @@ type Order struct {
 func (o Order) StageName() string { return o.Stages[o.Stage] }
 
 var orderSchema = &schema[Order]{
-	table: OrderTable,
+	table: tables.Order,
 	key:   func(o *Order) Key { return orderKey(ApplicationRef{o.Model, o.Application}, o.ID) },
 	stamp: func(o *Order) *Stamp { return &o.Stamp },
 	indexes: []index[Order]{
@@ -42,7 +43,7 @@ var orderSchema = &schema[Order]{
 }
 
 func orderKey(r ApplicationRef, id string) Key {
-	return Key{OrderTable, r.Model, string(r.Application) + ":" + id}
+	return Key{tables.Order, r.Model, string(r.Application) + ":" + id}
 }
 
 // Order returns an order of an application.

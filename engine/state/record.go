@@ -1,6 +1,9 @@
 package state
 
-import "github.com/gantry-orchestrator/gantry/model"
+import (
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
+	"github.com/gantry-orchestrator/gantry/model"
+)
 
 // Record is a value of a unit or of an application that was written once.
 type Record struct {
@@ -12,13 +15,13 @@ type Record struct {
 }
 
 var recordSchema = &schema[Record]{
-	table: RecordTable,
+	table: tables.Record,
 	key:   func(r *Record) Key { return recordKey(r.Model, r.Owner, r.Name) },
 	stamp: func(r *Record) *Stamp { return &r.Stamp },
 }
 
 func recordKey(m model.ModelName, o Owner, name string) Key {
-	return Key{RecordTable, m, o.String() + ":" + name}
+	return Key{tables.Record, m, o.String() + ":" + name}
 }
 
 // Record returns a record of an owner.

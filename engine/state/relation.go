@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -58,7 +59,7 @@ const (
 )
 
 var relationSchema = &schema[Relation]{
-	table: RelationTable,
+	table: tables.Relation,
 	key:   func(r *Relation) Key { return r.Ref().Key() },
 	stamp: func(r *Relation) *Stamp { return &r.Stamp },
 	indexes: []index[Relation]{

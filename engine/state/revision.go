@@ -3,6 +3,8 @@ package state
 import (
 	"strconv"
 	"time"
+
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 )
 
 // Revision is an operator's committed change.
@@ -23,12 +25,12 @@ type Image struct {
 }
 
 var revisionSchema = &schema[Revision]{
-	table: revisionTable,
+	table: tables.Revision,
 	key:   func(r *Revision) Key { return revisionKey(r.Number) },
 	stamp: func(r *Revision) *Stamp { return &r.Stamp },
 }
 
-func revisionKey(n uint64) Key { return Key{revisionTable, "", strconv.FormatUint(n, 10)} }
+func revisionKey(n uint64) Key { return Key{tables.Revision, "", strconv.FormatUint(n, 10)} }
 
 // RevisionAt returns the record of a revision, if it is still kept.
 func (s State) RevisionAt(n uint64) (Revision, bool) { return s.revisions.find(revisionKey(n)) }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -37,7 +38,7 @@ const (
 )
 
 var secretSchema = &schema[Secret]{
-	table: SecretTable,
+	table: tables.Secret,
 	key:   func(s *Secret) Key { return secretKey(s.Model, s.ID) },
 	stamp: func(s *Secret) *Stamp { return &s.Stamp },
 	indexes: []index[Secret]{
@@ -53,7 +54,7 @@ var secretSchema = &schema[Secret]{
 	},
 }
 
-func secretKey(m model.ModelName, id string) Key { return Key{SecretTable, m, id} }
+func secretKey(m model.ModelName, id string) Key { return Key{tables.Secret, m, id} }
 
 // Secret returns a secret by its ID.
 func (s State) Secret(m model.ModelName, id string) (Secret, bool) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -64,7 +65,7 @@ func TestAnEarlierBuildAndThisOneReadAndCommitTheSame(t *testing.T) {
 }
 
 // withTable is a snapshot with another table before the last one.
-func withTable(t *testing.T, s State, name Table, rows ...any) []byte {
+func withTable(t *testing.T, s State, name tables.Name, rows ...any) []byte {
 	t.Helper()
 	var last, extra bytes.Buffer
 	enc := encMode.NewEncoder(&last)

@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -93,7 +94,7 @@ func Empty() State {
 type anyTable interface {
 	transacted
 	coded
-	name() Table
+	name() tables.Name
 	len() int // of what is committed
 	dropModel(*writer, model.ModelName)
 	modifyIndex(Key) uint64

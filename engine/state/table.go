@@ -4,11 +4,13 @@ import (
 	"bytes"
 
 	iradix "github.com/hashicorp/go-immutable-radix/v2"
+
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 )
 
 // schema says how the rows of one table are keyed and found.
 type schema[T any] struct {
-	table   Table
+	table   tables.Name
 	added   bool // after the first: left out while empty, so that a build without it reads the rest
 	key     func(*T) Key
 	stamp   func(*T) *Stamp

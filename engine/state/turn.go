@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -20,7 +21,7 @@ type Turn struct {
 }
 
 var turnSchema = &schema[Turn]{
-	table: TurnTable,
+	table: tables.Turn,
 	key:   func(t *Turn) Key { return UnitRef{t.Model, t.Unit}.TurnKey(t.Ask.Name) },
 	stamp: func(t *Turn) *Stamp { return &t.Stamp },
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -34,7 +35,7 @@ const (
 )
 
 var unitSchema = &schema[Unit]{
-	table: UnitTable,
+	table: tables.Unit,
 	key:   func(u *Unit) Key { return u.Ref().Key() },
 	stamp: func(u *Unit) *Stamp { return &u.Stamp },
 	indexes: []index[Unit]{

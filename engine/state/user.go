@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -20,7 +21,7 @@ type User struct {
 }
 
 // Key is the user's key.
-func (u User) Key() Key { return Key{userTable, "", string(u.Name)} }
+func (u User) Key() Key { return Key{tables.User, "", string(u.Name)} }
 
 // Speaks reports whether a certificate may speak for the user at a time.
 func (u User) Speaks(fingerprint string, now time.Time) bool {
@@ -92,7 +93,7 @@ func (a Agent) Speaks(fingerprint string, now time.Time) bool {
 }
 
 var userSchema = &schema[User]{
-	table: userTable,
+	table: tables.User,
 	key:   func(u *User) Key { return u.Key() },
 	stamp: func(u *User) *Stamp { return &u.Stamp },
 	indexes: []index[User]{
@@ -106,8 +107,8 @@ var userSchema = &schema[User]{
 }
 
 var accessSchema = &schema[Access]{
-	table: accessTable,
-	key:   func(a *Access) Key { return Key{accessTable, a.Model, string(a.User)} },
+	table: tables.Access,
+	key:   func(a *Access) Key { return Key{tables.Access, a.Model, string(a.User)} },
 	stamp: func(a *Access) *Stamp { return &a.Stamp },
 }
 
@@ -118,8 +119,8 @@ const (
 )
 
 var tokenSchema = &schema[Token]{
-	table: tokenTable,
-	key:   func(t *Token) Key { return Key{tokenTable, "", t.Hash} },
+	table: tables.Token,
+	key:   func(t *Token) Key { return Key{tables.Token, "", t.Hash} },
 	stamp: func(t *Token) *Stamp { return &t.Stamp },
 	indexes: []index[Token]{
 		tokenByUser: func(t *Token) [][]byte {
@@ -138,14 +139,14 @@ var tokenSchema = &schema[Token]{
 }
 
 var agentSchema = &schema[Agent]{
-	table: agentTable,
-	key:   func(a *Agent) Key { return Key{agentTable, "", a.Machine} },
+	table: tables.Agent,
+	key:   func(a *Agent) Key { return Key{tables.Agent, "", a.Machine} },
 	stamp: func(a *Agent) *Stamp { return &a.Stamp },
 }
 
 // User returns an operator.
 func (s State) User(name model.UserName) (User, bool) {
-	return s.users.find(Key{userTable, "", string(name)})
+	return s.users.find(Key{tables.User, "", string(name)})
 }
 
 // Users returns every operator by name.
@@ -162,7 +163,7 @@ func (s State) UserOf(fingerprint string) (User, bool) {
 
 // Access returns a user's level of access to a model; "" is none.
 func (s State) Access(u model.UserName, m model.ModelName) model.AccessLevel {
-	a, _ := s.accesses.find(Key{accessTable, m, string(u)})
+	a, _ := s.accesses.find(Key{tables.Access, m, string(u)})
 	return a.Level
 }
 
@@ -170,7 +171,7 @@ func (s State) Access(u model.UserName, m model.ModelName) model.AccessLevel {
 func (s State) Accesses(m model.ModelName) []Access { return s.accesses.under(radixKey(m, "")) }
 
 // Token returns a token that was neither spent nor revoked.
-func (s State) Token(hash string) (Token, bool) { return s.tokens.find(Key{tokenTable, "", hash}) }
+func (s State) Token(hash string) (Token, bool) { return s.tokens.find(Key{tables.Token, "", hash}) }
 
 // TokensOf returns the tokens of a user, by hash.
 func (s State) TokensOf(u model.UserName) []Token {
@@ -179,5 +180,5 @@ func (s State) TokensOf(u model.UserName) []Token {
 
 // Agent returns the agent of a machine, by the machine's UUID.
 func (s State) Agent(machine string) (Agent, bool) {
-	return s.agents.find(Key{agentTable, "", machine})
+	return s.agents.find(Key{tables.Agent, "", machine})
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -196,7 +197,7 @@ func TestTenThousandCyclesLeaveNothingBehind(t *testing.T) {
 		cycles = 1500
 	}
 	s := must1(t, base(t), SetUser{Name: "root", Superuser: true, Certificates: []string{"r"}})
-	rows := map[Table]int{}
+	rows := map[tables.Name]int{}
 	for _, table := range s.tables() {
 		rows[table.name()] = table.len()
 	}
@@ -212,7 +213,7 @@ func TestTenThousandCyclesLeaveNothingBehind(t *testing.T) {
 		}
 	}
 	for _, table := range s.tables() {
-		if table.name() != revisionTable && table.len() != rows[table.name()] {
+		if table.name() != tables.Revision && table.len() != rows[table.name()] {
 			t.Errorf("%d %s rows after %d cycles, %d before", table.len(), table.name(), cycles, rows[table.name()])
 		}
 	}

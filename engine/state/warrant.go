@@ -1,6 +1,7 @@
 package state
 
 import (
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -28,16 +29,16 @@ type Leftover struct {
 }
 
 var warrantSchema = &schema[Warrant]{
-	table: WarrantTable,
+	table: tables.Warrant,
 	key: func(w *Warrant) Key {
-		return Key{WarrantTable, w.Model, w.Unit.String() + ":" + string(w.Permit.Volume) + separator + w.Permit.Incarnation}
+		return Key{tables.Warrant, w.Model, w.Unit.String() + ":" + string(w.Permit.Volume) + separator + w.Permit.Incarnation}
 	},
 	stamp: func(w *Warrant) *Stamp { return &w.Stamp },
 }
 
 var leftoverSchema = &schema[Leftover]{
-	table: leftoverTable,
-	key:   func(l *Leftover) Key { return Key{leftoverTable, l.Model, l.Unit.String()} },
+	table: tables.Leftover,
+	key:   func(l *Leftover) Key { return Key{tables.Leftover, l.Model, l.Unit.String()} },
 	stamp: func(l *Leftover) *Stamp { return &l.Stamp },
 }
 

@@ -1,6 +1,9 @@
 package state
 
-import "github.com/gantry-orchestrator/gantry/model"
+import (
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
+	"github.com/gantry-orchestrator/gantry/model"
+)
 
 // Model is an isolated workspace.
 type Model struct {
@@ -18,7 +21,7 @@ type Model struct {
 }
 
 var modelSchema = &schema[Model]{
-	table: ModelTable,
+	table: tables.Model,
 	key:   func(m *Model) Key { return ModelKey(m.Name) },
 	stamp: func(m *Model) *Stamp { return &m.Stamp },
 }

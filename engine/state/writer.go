@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
@@ -40,7 +41,7 @@ func (w *writer) touch(k Key) bool {
 		return false
 	}
 	w.seen[k] = true
-	if k.Table != answerTable && k.Table != revisionTable {
+	if k.Table != tables.Answer && k.Table != tables.Revision {
 		w.changed = append(w.changed, k)
 	}
 	return true
@@ -89,9 +90,9 @@ func write[T any](w *writer, t *table[T], k Key, row *T) {
 
 // declared are the tables whose rows operators declare: a revision keeps what
 // they were.
-var declared = map[Table]bool{
-	ModelTable: true, charmTable: true, ApplicationTable: true, MachineTable: true, RelationTable: true,
-	userTable: true, accessTable: true,
+var declared = map[tables.Name]bool{
+	tables.Model: true, tables.Charm: true, tables.Application: true, tables.Machine: true, tables.Relation: true,
+	tables.User: true, tables.Access: true,
 }
 
 // model returns a model that may still be added to.

@@ -9,14 +9,14 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/wire/internal/pb"
 	"github.com/gantry-orchestrator/gantry/model"
-	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // Hosts is what the agent that makes machines on a host asks.
 type Hosts interface {
 	// Wanted sends what there should be, now and after every change of it.
-	Wanted(ctx context.Context, provider string, send func(effect.Wanted) error) error
+	Wanted(ctx context.Context, provider string, send func(provision.Wanted) error) error
 	// MachineReady says that a machine runs at an address of a network.
 	MachineReady(ctx context.Context, uuid string, address netip.Addr, network netip.Prefix) error
 	MachineLost(ctx context.Context, uuid, reason string) error
@@ -38,7 +38,7 @@ type hostServer struct {
 
 // Wanted implements pb.HostAgentServer.
 func (s hostServer) Wanted(r *pb.WantedRequest, stream grpc.ServerStreamingServer[pb.WantedResponse]) error {
-	return s.api.Wanted(stream.Context(), r.Provider, func(w effect.Wanted) error {
+	return s.api.Wanted(stream.Context(), r.Provider, func(w provision.Wanted) error {
 		b, err := encode(w)
 		if err != nil {
 			return err
@@ -98,11 +98,11 @@ func NewHostClient(conn grpc.ClientConnInterface) *HostClient {
 }
 
 // Wanted implements Hosts.
-func (c *HostClient) Wanted(ctx context.Context, provider string, send func(effect.Wanted) error) error {
+func (c *HostClient) Wanted(ctx context.Context, provider string, send func(provision.Wanted) error) error {
 	return receive(ctx, func(ctx context.Context) (grpc.ServerStreamingClient[pb.WantedResponse], error) {
 		return c.pb.Wanted(ctx, &pb.WantedRequest{Provider: provider})
 	}, func(r *pb.WantedResponse) error {
-		w, err := decode[effect.Wanted](r.Wanted)
+		w, err := decode[provision.Wanted](r.Wanted)
 		if err != nil {
 			return err
 		}

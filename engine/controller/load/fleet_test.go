@@ -12,6 +12,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/operator"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 const (
@@ -40,7 +41,7 @@ func joined(b *testing.B, p *process, agents int) *fleet {
 }
 
 // machines asks as the host agent what is to be made, and leaves.
-func machines(b *testing.B, p *process, agents int) (list []effect.WantedMachine) {
+func machines(b *testing.B, p *process, agents int) (list []provision.Machine) {
 	b.Helper()
 	c, err := client.Load(p.ready.Host)
 	if err != nil {
@@ -52,7 +53,7 @@ func machines(b *testing.B, p *process, agents int) (list []effect.WantedMachine
 	}
 	defer h.Close()
 	enough := errors.New("enough")
-	err = h.Wanted(context.Background(), provider, func(w effect.Wanted) error {
+	err = h.Wanted(context.Background(), provider, func(w provision.Wanted) error {
 		if len(w.Machines) < agents {
 			return nil
 		}
@@ -66,7 +67,7 @@ func machines(b *testing.B, p *process, agents int) (list []effect.WantedMachine
 }
 
 // join has every machine redeem its token and run an agent.
-func (f *fleet) join(b *testing.B, ctx context.Context, wanted []effect.WantedMachine) {
+func (f *fleet) join(b *testing.B, ctx context.Context, wanted []provision.Machine) {
 	b.Helper()
 	began := time.Now()
 	f.agents = make([]*agent, len(wanted))

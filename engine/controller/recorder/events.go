@@ -10,12 +10,13 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/consensus"
 	"github.com/gantry-orchestrator/gantry/engine/history"
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
 // unnamed are tables whose keys are kept from the history: hashes of what
 // somebody holds, and what requests were answered.
-var unnamed = map[state.Table]bool{"token": true, "answer": true, "agent": true}
+var unnamed = map[tables.Name]bool{"token": true, "answer": true, "agent": true}
 
 // events records committed changes from where the history ends. How far it is
 // is written with them, so that whoever leads next goes on from there; what the
@@ -85,7 +86,7 @@ func rowsOf(st state.State, c consensus.Change) (rows []history.Row) {
 			order = append(order, k.Model)
 		}
 		keys[k.Model] = append(keys[k.Model], k.String())
-		if o, ok := st.Operation(k.Model, k.ID); ok && k.Table == state.OperationTable {
+		if o, ok := st.Operation(k.Model, k.ID); ok && k.Table == tables.Operation {
 			rows = append(rows, operationRow(st.Epoch().Number, o))
 		}
 	}

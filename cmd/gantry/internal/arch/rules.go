@@ -15,6 +15,7 @@ var mayImport = []importRule{
 	{"model/charm/document", []string{"model"}},
 	{"model/bundle", []string{"model", "model/charm", "model/charm/document"}},
 	{"model/effect", []string{"model"}},
+	{"model/provision", []string{"model"}},
 	{"model/operator", []string{"model", "model/effect"}},
 
 	{"charms/interfaces", nil},
@@ -26,19 +27,20 @@ var mayImport = []importRule{
 	{"charms/host", []string{"model", "model/charm", "model/effect", "charms/sdk", "charms/sdk/plugin"}},
 	{"charms/...", []string{"model", "model/effect", "charms/sdk", "charms/interfaces", "charms/..."}},
 
-	{"engine/state", []string{"model", "model/charm", "model/effect"}},
-	{"engine/solver", []string{"model", "model/charm", "model/effect", "engine/state", "engine/placement"}},
-	{"engine/placement", []string{"model", "model/charm", "model/effect", "engine/state"}},
-	{"engine/plan", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement"}},
-	{"engine/consensus", []string{"model", "engine/state"}},
+	{"engine/state", []string{"model", "model/charm", "model/effect", "engine/state/tables"}},
+	{"engine/state/tables", nil},
+	{"engine/solver", []string{"model", "model/charm", "model/effect", "engine/state", "engine/state/tables", "engine/placement"}},
+	{"engine/placement", []string{"model", "model/charm", "model/effect", "engine/state", "engine/state/tables"}},
+	{"engine/plan", []string{"model", "model/...", "engine/state", "engine/state/tables", "engine/solver", "engine/placement"}},
+	{"engine/consensus", []string{"model", "engine/state", "engine/state/tables"}},
 	{"engine/consensus/linear", nil},
-	{"engine/backup", []string{"model", "engine/state", "engine/consensus", "engine/backup/archive"}},
+	{"engine/backup", []string{"model", "engine/state", "engine/state/tables", "engine/consensus", "engine/backup/archive"}},
 	{"engine/backup/archive", []string{"model"}},
 	{"engine/history", []string{"model", "model/effect", "model/operator"}},
 	{"engine/observe", []string{"model", "model/effect", "model/operator"}},
 	{"engine/observe/...", []string{"model", "model/effect", "model/operator", "engine/observe"}},
-	{"engine/api", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement", "engine/plan"}},
-	{"engine/wire", []string{"model", "model/effect", "model/operator", "engine/wire/internal/pb"}},
+	{"engine/api", []string{"model", "model/...", "engine/state", "engine/state/tables", "engine/solver", "engine/placement", "engine/plan"}},
+	{"engine/wire", []string{"model", "model/effect", "model/operator", "model/provision", "engine/wire/internal/pb"}},
 	{"engine/wire/...", []string{"engine/wire/..."}},
 	{"engine/server", []string{"model", "model/effect", "model/operator", "engine/api", "engine/wire"}},
 	{"engine/client", []string{"engine/observe/trace", "model", "model/effect", "model/operator", "engine/wire"}},
@@ -50,7 +52,7 @@ var mayImport = []importRule{
 	{"agents/unit", []string{"model", "model/effect"}},
 	{"agents/perform", []string{"model", "model/effect"}},
 	{"agents/supervise", []string{"model"}},
-	{"agents/sim", []string{"model", "model/...", "engine/state", "engine/solver", "engine/placement", "engine/plan", "agents/unit", "charms/sdk", "charms/sdk/..."}},
+	{"agents/sim", []string{"model", "model/...", "engine/state", "engine/state/tables", "engine/solver", "engine/placement", "engine/plan", "agents/unit", "charms/sdk", "charms/sdk/..."}},
 	{"agents/agent", []string{"model", "model/...", "agents/...", "charms/host", "engine/wire", "engine/client", "engine/provider"}},
 	{"agents/agent/internal/...", []string{"model"}},
 
@@ -92,8 +94,8 @@ var soleImporter = map[string]string{
 
 // pure packages are functions: no goroutine, clock, randomness or I/O.
 var pure = []string{
-	"model", "model/charm", "model/bundle", "model/effect", "model/operator",
-	"engine/state", "engine/solver", "engine/placement", "engine/plan", "engine/observe",
+	"model", "model/charm", "model/bundle", "model/effect", "model/operator", "model/provision",
+	"engine/state", "engine/state/tables", "engine/solver", "engine/placement", "engine/plan", "engine/observe",
 	"agents/unit", "agents/sim", "charms/sdk", "charms/interfaces",
 	"charms/postgresql", "charms/pgbouncer", "charms/telemetry", "charms/beacon", "charms/controller",
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/agents/agent"
 	"github.com/gantry-orchestrator/gantry/engine/client"
 	"github.com/gantry-orchestrator/gantry/engine/provider"
-	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // machineFile is what a machine's agent starts with, below the machine's root.
@@ -57,7 +57,7 @@ func runHostAgent(ctx context.Context, p Places) error {
 	host := agent.NewHostAgent(agent.HostConfig{
 		Provider: install.Provider, Machines: controller,
 		Network:   func(a netip.Addr) netip.Prefix { return network(install, a) },
-		Files:     func(w effect.WantedMachine) (map[string]provider.File, error) { return startFiles(install, w) },
+		Files:     func(w provision.Machine) (map[string]provider.File, error) { return startFiles(install, w) },
 		SharedDir: filepath.Join(p.State, "shared"),
 		Jitter:    rand.Float64, Logger: log,
 	})
@@ -84,7 +84,7 @@ func network(i Install, address netip.Addr) netip.Prefix {
 
 // startFiles are what a machine's agent starts with. The machine reaches the
 // controller at the address of its own network that the host has.
-func startFiles(i Install, w effect.WantedMachine) (map[string]provider.File, error) {
+func startFiles(i Install, w provision.Machine) (map[string]provider.File, error) {
 	b, err := json.Marshal(machineStart{UUID: w.UUID, Token: w.Token, Addresses: controllerSeen(i)})
 	if err != nil {
 		return nil, fmt.Errorf("files of machine %s: %w", w.UUID, err)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/controller"
 	"github.com/gantry-orchestrator/gantry/engine/provider"
-	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
 // startControllers starts the machines of this host that carry controllers,
@@ -29,7 +29,7 @@ func startControllers(ctx context.Context, p Places, install Install) error {
 		if i.Model != controller.Model || i.State == provider.Running {
 			continue
 		}
-		files, err := startFiles(install, effect.WantedMachine{UUID: i.UUID})
+		files, err := startFiles(install, provision.Machine{UUID: i.UUID})
 		if err != nil {
 			return err
 		}

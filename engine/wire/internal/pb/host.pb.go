@@ -67,7 +67,7 @@ func (x *WantedRequest) GetProvider() string {
 
 type WantedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// JSON of effect.Wanted.
+	// JSON of provision.Wanted.
 	Wanted        []byte `protobuf:"bytes,1,opt,name=wanted,proto3" json:"wanted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

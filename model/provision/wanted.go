@@ -1,18 +1,20 @@
-package effect
+// Package provision holds what a host agent is told to make: machines, and the
+// names that they resolve.
+package provision
 
 import "github.com/gantry-orchestrator/gantry/model"
 
 // Wanted is what a host agent is to make: all machines, and the names that
 // they resolve.
 type Wanted struct {
-	Machines []WantedMachine `json:"machines,omitempty"` // by UUID
-	Names    []HostName      `json:"names,omitempty"`    // by name
-	Keep     bool            `json:"keep,omitempty"`     // machines that are not among them are let be
+	Machines []Machine  `json:"machines,omitempty"` // by UUID
+	Names    []HostName `json:"names,omitempty"`    // by name
+	Keep     bool       `json:"keep,omitempty"`     // machines that are not among them are let be
 }
 
-// WantedMachine is a machine that should be, until its Life is Dead: then it
+// Machine is a machine that should be, until its Life is Dead: then it
 // is destroyed and reported gone.
-type WantedMachine struct {
+type Machine struct {
 	UUID        string            `json:"uuid"`
 	Model       model.ModelName   `json:"model"`
 	Name        model.MachineName `json:"name"`
@@ -20,13 +22,13 @@ type WantedMachine struct {
 	Base        string            `json:"base,omitempty"`
 	Constraints model.Constraints `json:"constraints,omitzero"`
 	Packages    []string          `json:"packages,omitempty"` // that its units' charms have from the start
-	Shared      []SharedDirectory `json:"shared,omitempty"`
+	Shared      []Directory       `json:"shared,omitempty"`
 	Token       string            `json:"token,omitempty"` // that its agent redeems; empty once it has joined
 }
 
-// SharedDirectory is a directory of the host that all machines of an
+// Directory is a directory of the host that all machines of an
 // application see at Path.
-type SharedDirectory struct {
+type Directory struct {
 	Application model.ApplicationName `json:"application"`
 	Name        string                `json:"name"`
 	Path        string                `json:"path"`
