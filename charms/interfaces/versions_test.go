@@ -61,8 +61,10 @@ func apart(before, after interfaces.Schema) error {
 		return fmt.Errorf("version %d follows %d", after.Version, before.Version)
 	}
 	for _, pair := range [][2][]interfaces.Key{
-		{before.Provider.Application, after.Provider.Application}, {before.Provider.Unit, after.Provider.Unit},
-		{before.Requirer.Application, after.Requirer.Application}, {before.Requirer.Unit, after.Requirer.Unit},
+		{before.Provider.Application, after.Provider.Application},
+		{before.Provider.Unit, after.Provider.Unit},
+		{before.Requirer.Application, after.Requirer.Application},
+		{before.Requirer.Unit, after.Requirer.Unit},
 	} {
 		old, now := required(pair[0]), required(pair[1])
 		if !slices.Equal(old, now) {

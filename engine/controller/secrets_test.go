@@ -186,8 +186,10 @@ type forbiddenText struct{ what, text string }
 func forbidden(t *testing.T, w *world) []forbiddenText {
 	t.Helper()
 	list := []forbiddenText{
-		{"a secret", canary}, {"a secret in base64", base64.StdEncoding.EncodeToString([]byte(canary))},
-		{"a secret in hex", hex.EncodeToString([]byte(canary))}, {"a private key", "PRIVATE KEY"},
+		{"a secret", canary},
+		{"a secret in base64", base64.StdEncoding.EncodeToString([]byte(canary))},
+		{"a secret in hex", hex.EncodeToString([]byte(canary))},
+		{"a private key", "PRIVATE KEY"},
 	}
 	secrets, err := os.ReadFile(filepath.Join(w.dir, "pki", "secrets.key"))
 	if err != nil {

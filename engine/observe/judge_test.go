@@ -73,49 +73,70 @@ func TestEachFaultIsFoundWithItsCause(t *testing.T) {
 		degrades bool
 	}{
 		"with one of three lost no other may be": {
-			func(f *Facts) { f.Controllers[2].Fault = "no route" }, "quorum", operator.FindingBad, "2 of 3 controllers answer: no other may be lost", true},
+			func(f *Facts) { f.Controllers[2].Fault = "no route" }, "quorum", operator.FindingBad, "2 of 3 controllers answer: no other may be lost", true,
+		},
 		"a lost controller is named with why": {
-			func(f *Facts) { f.Controllers[2].Fault = "no route" }, "controllers", operator.FindingBad, "controller/c: does not answer at 10.0.0.c: no route", true},
+			func(f *Facts) { f.Controllers[2].Fault = "no route" }, "controllers", operator.FindingBad, "controller/c: does not answer at 10.0.0.c: no route", true,
+		},
 		"one without a vote does not count": {
-			func(f *Facts) { f.Controllers[1].Voter = false }, "controllers", operator.FindingWarn, "controller/b: has no vote yet", true},
+			func(f *Facts) { f.Controllers[1].Voter = false }, "controllers", operator.FindingWarn, "controller/b: has no vote yet", true,
+		},
 		"one that is far behind is named": {
-			func(f *Facts) { f.Controllers[1].Lag = 10000 }, "controllers", operator.FindingWarn, "10000 entries", true},
+			func(f *Facts) { f.Controllers[1].Lag = 10000 }, "controllers", operator.FindingWarn, "10000 entries", true,
+		},
 		"two followers that do not reach each other": {
 			func(f *Facts) { f.Controllers[1].Vitals.Paths[1] = effect.Path{To: "c", Fault: "timed out"} },
-			"paths", operator.FindingBad, "controller/b: does not reach controller controller/c: timed out", true},
+			"paths", operator.FindingBad, "controller/b: does not reach controller controller/c: timed out", true,
+		},
 		"an agent that would not reach a successor": {
 			func(f *Facts) { f.Agents[1].Paths[2].Fault = "refused" }, "agents' paths", operator.FindingBad,
-			"controller/c: 1 of 2 agents do not reach it at 10.0.0.c (default/1): refused", true},
+			"controller/c: 1 of 2 agents do not reach it at 10.0.0.c (default/1): refused", true,
+		},
 		"a controller's clock that is 300 ms off": {
-			func(f *Facts) { f.Controllers[1].Skew = -300 * time.Millisecond }, "clock", operator.FindingWarn, "controller/b: its clock is 300ms behind the leader's", true},
+			func(f *Facts) { f.Controllers[1].Skew = -300 * time.Millisecond }, "clock", operator.FindingWarn, "controller/b: its clock is 300ms behind the leader's", true,
+		},
 		"an agent's clock that is a minute off": {
-			func(f *Facts) { f.Agents[0].Skew = time.Minute }, "clock", operator.FindingBad, "default/0: its clock is 1m0s ahead of the leader's", false},
+			func(f *Facts) { f.Agents[0].Skew = time.Minute }, "clock", operator.FindingBad, "default/0: its clock is 1m0s ahead of the leader's", false,
+		},
 		"a slow disk": {
-			func(f *Facts) { f.Controllers[0].Vitals.Fsync = 150 * time.Millisecond }, "disk", operator.FindingWarn, "controller/a: takes 150ms to keep a write", true},
+			func(f *Facts) { f.Controllers[0].Vitals.Fsync = 150 * time.Millisecond }, "disk", operator.FindingWarn, "controller/a: takes 150ms to keep a write", true,
+		},
 		"a disk that stalls": {
-			func(f *Facts) { f.Controllers[0].Vitals.Fsync = 3 * time.Second }, "disk", operator.FindingBad, "takes 3s", true},
+			func(f *Facts) { f.Controllers[0].Vitals.Fsync = 3 * time.Second }, "disk", operator.FindingBad, "takes 3s", true,
+		},
 		"a disk that is nearly full": {
-			func(f *Facts) { f.Controllers[0].Vitals.DiskFreeMiB = 100 }, "disk", operator.FindingBad, "100 of 100000 MiB are free", true},
+			func(f *Facts) { f.Controllers[0].Vitals.DiskFreeMiB = 100 }, "disk", operator.FindingBad, "100 of 100000 MiB are free", true,
+		},
 		"a certificate that was not renewed": {
-			func(f *Facts) { f.Controllers[0].Vitals.Certificate.Ends = noon.Add(24 * time.Hour) }, "certificates", operator.FindingBad, "its certificate ends in 24h0m0s", false},
+			func(f *Facts) { f.Controllers[0].Vitals.Certificate.Ends = noon.Add(24 * time.Hour) }, "certificates", operator.FindingBad, "its certificate ends in 24h0m0s", false,
+		},
 		"a certificate that has ended": {
-			func(f *Facts) { f.Controllers[0].Vitals.Certificate.Ends = noon.Add(-time.Hour) }, "certificates", operator.FindingBad, "ended on 2026-03-01 11:00:00", false},
+			func(f *Facts) { f.Controllers[0].Vitals.Certificate.Ends = noon.Add(-time.Hour) }, "certificates", operator.FindingBad, "ended on 2026-03-01 11:00:00", false,
+		},
 		"a backup that is overdue": {
-			func(f *Facts) { f.Backups.Kept[0].Time = noon.Add(-3 * time.Hour) }, "backups", operator.FindingBad, "the newest backup is 3h0m0s old", true},
+			func(f *Facts) { f.Backups.Kept[0].Time = noon.Add(-3 * time.Hour) }, "backups", operator.FindingBad, "the newest backup is 3h0m0s old", true,
+		},
 		"a backup that failed its drill": {
-			func(f *Facts) { f.Backups.Kept[0].Drill.Fault = "byte 7" }, "backups", operator.FindingBad, "backup b1 FAILED its drill: byte 7", true},
+			func(f *Facts) { f.Backups.Kept[0].Drill.Fault = "byte 7" }, "backups", operator.FindingBad, "backup b1 FAILED its drill: byte 7", true,
+		},
 		"a backup that could not be made": {
-			func(f *Facts) { f.BackupFault = "disk full" }, "backups", operator.FindingBad, "was not made: disk full", true},
+			func(f *Facts) { f.BackupFault = "disk full" }, "backups", operator.FindingBad, "was not made: disk full", true,
+		},
 		"no backup at all": {
-			func(f *Facts) { f.Backups = model.Backups{} }, "backups", operator.FindingWarn, "there is none", false},
+			func(f *Facts) { f.Backups = model.Backups{} }, "backups", operator.FindingWarn, "there is none", false,
+		},
 		"a history that is not written": {
-			func(f *Facts) { f.Controllers[0].Vitals.HistoryBad = "no quorum" }, "history", operator.FindingWarn, "no quorum", true},
+			func(f *Facts) { f.Controllers[0].Vitals.HistoryBad = "no quorum" }, "history", operator.FindingWarn, "no quorum", true,
+		},
 		"an agent that is silent": {
-			func(f *Facts) { f.Agents[1].Heard = false }, "agents", operator.FindingWarn, "1 of 2 are not heard: default/1", false},
+			func(f *Facts) { f.Agents[1].Heard = false }, "agents", operator.FindingWarn, "1 of 2 are not heard: default/1", false,
+		},
 		"a controller of another version": {
-			func(f *Facts) { f.Controllers[1].Vitals.Version = "0.9" }, "versions", operator.FindingWarn, "controller/b: runs 0.9, the leader 1.0", false},
+			func(f *Facts) { f.Controllers[1].Vitals.Version = "0.9" }, "versions", operator.FindingWarn, "controller/b: runs 0.9, the leader 1.0", false,
+		},
 		"agents of another version": {
-			func(f *Facts) { f.Agents[0].Version, f.Agents[1].Version = "0.9", "0.9" }, "versions", operator.FindingWarn, "agents default/0, default/1: runs 0.9", false},
+			func(f *Facts) { f.Agents[0].Version, f.Agents[1].Version = "0.9", "0.9" }, "versions", operator.FindingWarn, "agents default/0, default/1: runs 0.9", false,
+		},
 	} {
 		f := well()
 		test.change(&f)

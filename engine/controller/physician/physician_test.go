@@ -107,14 +107,18 @@ func TestASilentFaultIsToldWithinHalfAMinuteAndThatItEndedToo(t *testing.T) {
 		says         string
 	}{
 		"a controller that answers nothing": {
-			func(c *council) { c.deaf = map[string]bool{"c": true} }, func(c *council) { c.deaf = nil }, "c: does not answer"},
+			func(c *council) { c.deaf = map[string]bool{"c": true} }, func(c *council) { c.deaf = nil }, "c: does not answer",
+		},
 		"a way between two others that is cut": {
 			func(c *council) { c.other.Paths = []effect.Path{{To: "c", Fault: "timed out"}} }, func(c *council) { c.other.Paths = nil },
-			"b: does not reach controller c: timed out"},
+			"b: does not reach controller c: timed out",
+		},
 		"clocks that are off": {
-			func(c *council) { c.skew = time.Second }, func(c *council) { c.skew = 0 }, "b: its clock is 1s ahead"},
+			func(c *council) { c.skew = time.Second }, func(c *council) { c.skew = 0 }, "b: its clock is 1s ahead",
+		},
 		"a disk that has become slow": {
-			func(c *council) { c.other.Fsync = 2 * time.Second }, func(c *council) { c.other.Fsync = 0 }, "b: takes 2s to keep a write"},
+			func(c *council) { c.other.Fsync = 2 * time.Second }, func(c *council) { c.other.Fsync = 0 }, "b: takes 2s to keep a write",
+		},
 	} {
 		t.Run(fault, func(t *testing.T) {
 			c := &council{}

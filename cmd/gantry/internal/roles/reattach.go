@@ -152,8 +152,10 @@ func reattachAll(ctx context.Context, made machines, i Install, log *slog.Logger
 			continue // it learns when it is started
 		}
 		var said bytes.Buffer
-		argv := []string{m.Binary, "agent", "reattach", "--root", m.Root, "--run", m.Run,
-			"--addresses", strings.Join(controllerSeen(i), ","), "--epoch", i.Epoch}
+		argv := []string{
+			m.Binary, "agent", "reattach", "--root", m.Root, "--run", m.Run,
+			"--addresses", strings.Join(controllerSeen(i), ","), "--epoch", i.Epoch,
+		}
 		if err := exec.Exec(ctx, m.UUID, argv, provider.Stdio{Out: &said, Err: &said}); err != nil {
 			log.Warn("cannot tell a machine where the controller is", "machine", m.UUID, "error", err, "output", said.String())
 		}
