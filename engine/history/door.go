@@ -15,13 +15,6 @@ type door struct {
 	in func(net.Conn) // nil while nobody is in
 }
 
-// let decides who is handed connections; nil for nobody.
-func (d *door) let(in func(net.Conn)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.in = in
-}
-
 // serve accepts until ctx ends, which closes the listener.
 func (d *door) serve(ctx context.Context, l net.Listener) error {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()

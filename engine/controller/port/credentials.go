@@ -37,7 +37,7 @@ func (done) ClientHandshake(context.Context, string, net.Conn) (net.Conn, creden
 
 // Info implements credentials.TransportCredentials.
 func (done) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.3"}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 // Clone implements credentials.TransportCredentials.

@@ -50,7 +50,6 @@ type Port struct {
 	mu     sync.Mutex
 	open   map[Protocol]*listener
 	member map[*watched]struct{} // connections between controllers
-	closed bool
 }
 
 // New makes a port. It refuses a configuration that would let in someone
