@@ -3,10 +3,8 @@ package etcd
 import (
 	"context"
 	"fmt"
-	"os"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/gantry-orchestrator/gantry/charms/etcd/internal/operate"
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
@@ -31,17 +29,14 @@ func (Charm) RunAction(ctx context.Context, action effect.Invocation) (map[strin
 	o.unit.peers, _ = sdk.PeerRelation(action.Input)
 	o.unit.observe()
 	o.unit.mint()
-	password, err := os.ReadFile(o.unit.configFile(passwordFile))
-	if err != nil {
-		return nil, fmt.Errorf("the member has yet to be set up: %w", err)
-	}
-	o.cluster = operate.Cluster{Endpoint: o.unit.founding.clientURL(action.Input.Spec.Address), Password: string(password)}
+	trust := ""
 	if o.unit.founding.TLS {
-		trust, err := os.ReadFile(o.unit.configFile(caFile))
-		if err != nil {
-			return nil, fmt.Errorf("the member has yet to be set up: %w", err)
-		}
-		o.cluster.Trust = string(trust)
+		trust = o.unit.configFile(caFile)
+	}
+	var err error
+	o.cluster, err = operate.Local(o.unit.founding.clientURL(action.Input.Spec.Address), o.unit.configFile(passwordFile), trust)
+	if err != nil {
+		return nil, err
 	}
 	return run(o, ctx)
 }
@@ -82,11 +77,10 @@ func (o operator) memberList(ctx context.Context) (map[string]string, error) {
 func (o operator) snapshot(ctx context.Context) (map[string]string, error) {
 	file := o.params["path"]
 	if file == "" {
-		dir := path.Join(o.unit.in.Host.Data, "snapshots")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		var err error
+		if file, err = operate.SnapshotFile(path.Join(o.unit.in.Host.Data, "snapshots")); err != nil {
 			return nil, err
 		}
-		file = path.Join(dir, "etcd-"+time.Now().UTC().Format("20060102T150405.000Z")+".db")
 	}
 	size, err := o.cluster.Snapshot(ctx, file)
 	return map[string]string{"path": file, "size": fmt.Sprint(size)}, err

@@ -16,7 +16,7 @@ import (
 
 // Call implements sdk.Caller.
 func (Charm) Call(_ context.Context, call effect.Invocation) (string, error) {
-	args, now := call.Args, time.Now()
+	args := call.Args
 	switch call.Name {
 	case callKey:
 		return operate.NewKey(args["type"])
@@ -25,15 +25,15 @@ func (Charm) Call(_ context.Context, call effect.Invocation) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("days: %w", err)
 		}
-		return operate.Authority{Key: args["key"]}.Root(args["name"], now, time.Duration(days)*day)
+		return operate.Authority{Key: args["key"]}.Root(args["name"], time.Duration(days)*day)
 	case callSign:
-		return signRequest(args, now)
+		return signRequest(args)
 	default:
 		return "", fmt.Errorf("call %q: %w", call.Name, model.ErrNotFound)
 	}
 }
 
-func signRequest(args map[string]string, now time.Time) (string, error) {
+func signRequest(args map[string]string) (string, error) {
 	seconds, err := strconv.Atoi(args["seconds"])
 	if err != nil {
 		return "", fmt.Errorf("seconds: %w", err)
@@ -43,13 +43,11 @@ func signRequest(args map[string]string, now time.Time) (string, error) {
 		return "", fmt.Errorf("generation: %w", err)
 	}
 	authority := operate.Authority{Key: args["key"], Certificate: args["ca"]}
-	signed, err := authority.Sign(args["csr"], now, time.Duration(seconds)*time.Second)
+	signed, err := authority.Sign(args["csr"], time.Duration(seconds)*time.Second)
 	if err != nil {
 		return "", err
 	}
-	b, err := json.Marshal(issued{
-		Certificate: signed.Certificate, Generation: generation, From: now.UTC().Truncate(time.Second), Until: signed.Until,
-	})
+	b, err := json.Marshal(issued{Certificate: signed.Certificate, Generation: generation, From: signed.From, Until: signed.Until})
 	return string(b), err
 }
 

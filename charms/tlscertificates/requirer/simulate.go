@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"strings"
 
+	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer/internal/operate"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
@@ -21,7 +22,7 @@ func Simulate(run effect.Exec) (output string, ok bool) {
 			args[name] = text(content)
 		}
 		seed := sha256.Sum256([]byte(args["name"]))
-		csr, err := request(ed25519.NewKeyFromSeed(seed[:]), args)
+		csr, err := operate.SignedBy(nil, ed25519.NewKeyFromSeed(seed[:]), subjectOf(args))
 		if err != nil {
 			panic("requirer: a simulated request is refused: " + err.Error())
 		}

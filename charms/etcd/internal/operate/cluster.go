@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/gantry-orchestrator/gantry/model"
@@ -20,6 +21,27 @@ type Cluster struct {
 	Endpoint string // URL of the member's client port
 	Password string // of the user root
 	Trust    string // PEM of the authorities that vouch for members, "" without TLS
+}
+
+// Local is the gateway of the unit's own member, with what an action, which
+// has no secrets of its own, reads in the member's files: the password, and
+// whom to trust, "" without TLS.
+func Local(endpoint, passwordFile, trustFile string) (Cluster, error) {
+	c := Cluster{Endpoint: endpoint}
+	password, err := os.ReadFile(passwordFile)
+	if err != nil {
+		return c, fmt.Errorf("the member has yet to be set up: %w: %w", err, model.ErrUnavailable)
+	}
+	c.Password = string(password)
+	if trustFile == "" {
+		return c, nil
+	}
+	trust, err := os.ReadFile(trustFile)
+	if err != nil {
+		return c, fmt.Errorf("the member has yet to be given its certificate: %w: %w", err, model.ErrUnavailable)
+	}
+	c.Trust = string(trust)
+	return c, nil
 }
 
 // refusal is what the gateway says instead of an answer.

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/gantry-orchestrator/gantry/model"
 )
@@ -16,6 +18,14 @@ import (
 // Defragment gives the space of compacted revisions of the member back.
 func (c Cluster) Defragment(ctx context.Context) error {
 	return c.call(ctx, "/v3/maintenance/defragment", struct{}{}, nil)
+}
+
+// SnapshotFile is a file in a directory, which is made, named by the time.
+func SnapshotFile(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make a place for snapshots: %w", err)
+	}
+	return filepath.Join(dir, "etcd-"+time.Now().UTC().Format("20060102T150405.000Z")+".db"), nil
 }
 
 // Snapshot saves the store to a file that must not be there, and returns its

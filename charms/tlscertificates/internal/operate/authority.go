@@ -77,8 +77,8 @@ func (a Authority) signer() (crypto.Signer, error) {
 	return signer, nil
 }
 
-// Root signs the authority's own certificate.
-func (a Authority) Root(name string, now time.Time, life time.Duration) (string, error) {
+// Root signs the authority's own certificate, good from now on.
+func (a Authority) Root(name string, life time.Duration) (string, error) {
 	key, err := a.signer()
 	if err != nil {
 		return "", err
@@ -87,6 +87,7 @@ func (a Authority) Root(name string, now time.Time, life time.Duration) (string,
 	if err != nil {
 		return "", err
 	}
+	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-skew), NotAfter: now.Add(life),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -99,15 +100,15 @@ func number() (*big.Int, error) {
 	return rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 }
 
-// Signed is a certificate and when it ends.
+// Signed is a certificate, when it was made and when it ends.
 type Signed struct {
 	Certificate string // PEM
-	Until       time.Time
+	From, Until time.Time
 }
 
 // Sign signs a request, whose names the charm has allowed, for a server and a
-// client in one. It never outlives the authority.
-func (a Authority) Sign(csr string, now time.Time, life time.Duration) (Signed, error) {
+// client in one, good from now on. It never outlives the authority.
+func (a Authority) Sign(csr string, life time.Duration) (Signed, error) {
 	request, err := x509.ParseCertificateRequest(decode(csr))
 	if err == nil {
 		err = request.CheckSignature()
@@ -127,6 +128,7 @@ func (a Authority) Sign(csr string, now time.Time, life time.Duration) (Signed, 
 	if err != nil {
 		return Signed{}, err
 	}
+	now := time.Now().UTC().Truncate(time.Second)
 	until := now.Add(life)
 	if until.After(own.NotAfter) {
 		until = own.NotAfter
@@ -138,5 +140,5 @@ func (a Authority) Sign(csr string, now time.Time, life time.Duration) (Signed, 
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, own, request.PublicKey, key)
-	return Signed{Certificate: encode("CERTIFICATE", der), Until: until.UTC().Truncate(time.Second)}, err
+	return Signed{Certificate: encode("CERTIFICATE", der), From: now, Until: until.UTC().Truncate(time.Second)}, err
 }
