@@ -37,7 +37,10 @@ const (
 	caFile       = "ca.pem"
 )
 
-const caID = effect.ID("file/" + caFile)
+const (
+	caID   = effect.ID("file/" + caFile)
+	certID = effect.ID("file/" + certFile)
+)
 
 // directories are those that the files and the service need.
 func (m *member) directories(after []effect.ID) []effect.ID {
@@ -64,7 +67,7 @@ func (m *member) certify() (waits string) {
 	var issued bool
 	m.tls, issued = requirer.Request(m.in, m.b, r, requirer.Subject{
 		Name: m.in.Spec.Unit.Dashed(), Addresses: []string{m.in.Spec.Address, "127.0.0.1"}, User: m.user(),
-	}, serviceID)
+	}, serviceID, certID)
 	if !issued {
 		return "for " + string(r.Remote) + " to sign the member's certificate"
 	}

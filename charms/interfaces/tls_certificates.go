@@ -32,7 +32,8 @@ var tlsCertificates = Schema{
 type CertificateRequest struct {
 	CSR    string   `json:"certificate_signing_request"` // PEM
 	CA     bool     `json:"ca,omitempty"`                // wants to be an authority itself
-	Trusts []string `json:"trusts,omitempty"`            // which authorities its software has taken up, by fingerprint; Gantry's own
+	Trusts []string `json:"trusts,omitzero"`             // which authorities its software has taken up, by fingerprint; nil from who never says
+	Shows  string   `json:"shows,omitempty"`             // which certificate its software has taken up, by fingerprint
 }
 
 // IssuedCertificate answers a CertificateRequest, all in PEM. During a

@@ -104,33 +104,48 @@ func signedOnce(certificate string) request {
 	return request{digest: "d", round: 1, issued: &issued{Certificate: certificate, Generation: 1, From: from, Until: from.Add(90 * day)}}
 }
 
-func TestARotationDropsTheOldAuthorityOnlyOnceAllTrustTheNew(t *testing.T) {
+func TestARotationEndsWithTheNewAuthorityAlone(t *testing.T) {
 	request := csr(t, "etcd-0", "10.0.0.101")
-	s := asking(request)
-	m := settled(t, s)
+	m := settled(t, asking(request)) // by one of another make, who never says what it has taken up
 	trust := func() []string { return interfaces.ParseTrusted(m.ApplicationBag("send-ca-cert")) }
 	old := trust()[0]
-	says := func(certificates ...string) {
-		ask := interfaces.CertificateRequest{CSR: request}
-		for _, c := range certificates {
-			ask.Trusts = append(ask.Trusts, requirer.Fingerprint(c))
-		}
-		m.Relate("certificates", 0, interfaces.CertificateRequestsBag([]interfaces.CertificateRequest{ask}))
-		m.Settle()
-	}
-	says(old)
+	before, _ := interfaces.ParseIssuedCertificate(m.ApplicationBag("certificates"), request)
 	m.Open("rotate-ca", nil)
 	m.Settle()
-	if both := trust(); m.Stage() != stageTrust || len(both) != 2 {
-		t.Fatalf("at stage %q %d authorities are trusted", m.Stage(), len(both))
-	}
-	before, _ := interfaces.ParseIssuedCertificate(m.ApplicationBag("certificates"), request)
-	says(trust()...)
 	if now := trust(); m.Stage() != "" || len(now) != 1 || now[0] == old {
 		t.Fatalf("at stage %q these are trusted: %v", m.Stage(), now)
 	}
 	if after, signed := interfaces.ParseIssuedCertificate(m.ApplicationBag("certificates"), request); !signed || after.Certificate == before.Certificate {
 		t.Error("the certificate was not signed anew")
+	}
+}
+
+func TestAStageOfARotationWaitsForWhoSaysWhatItHasTakenUp(t *testing.T) {
+	const next, leaf = "the new authority", "the new certificate"
+	both := []string{requirer.Fingerprint("the old authority"), requirer.Fingerprint(next)}
+	byNext := &issued{Certificate: leaf, Generation: 2}
+	for name, c := range map[string]struct {
+		stage   string
+		q       request
+		reached bool
+	}{
+		"trust: it has yet to take anything up":      {stageTrust, request{trusts: []string{}}, false},
+		"trust: it trusts the old authority alone":   {stageTrust, request{trusts: both[:1]}, false},
+		"trust: it trusts both":                      {stageTrust, request{trusts: both}, true},
+		"trust: it never says":                       {stageTrust, request{}, true},
+		"reissue: the new one has signed for nobody": {stageReissue, request{trusts: both, issued: &issued{Generation: 1}}, false},
+		"reissue: it shows its old certificate":      {stageReissue, request{trusts: both, issued: byNext, shows: "old"}, false},
+		"reissue: it shows its new certificate":      {stageReissue, request{trusts: both, issued: byNext, shows: requirer.Fingerprint(leaf)}, true},
+		"reissue: it never says":                     {stageReissue, request{issued: byNext}, true},
+		"reissue: it is refused":                     {stageReissue, request{trusts: both, refused: "why"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := authority{b: &sdk.Builder{}, next: generation{Number: 2, Certificate: next}}
+			a.in.Live.Order = &effect.Order{Name: rotateOrder, Stage: c.stage}
+			if reached := a.stageReached([]request{c.q}); reached != c.reached {
+				t.Errorf("reached: %v", reached)
+			}
+		})
 	}
 }
 

@@ -171,7 +171,8 @@ func (a *authority) rotating() *effect.Order {
 
 // stageReached reports whether the stage is carried out, and says so: trust
 // once everybody who says whom it trusts has taken the new one up, reissue once
-// everything is signed by it.
+// everything is signed by it and taken up too: until then somebody shows what
+// only the old one vouches for.
 func (a *authority) stageReached(requests []request) bool {
 	o := a.rotating()
 	if a.next.Number == 0 {
@@ -181,9 +182,11 @@ func (a *authority) stageReached(requests []request) bool {
 	for _, q := range requests {
 		switch {
 		case q.refused != "":
-		case o.Stage == stageTrust && len(q.trusts) > 0 && !slices.Contains(q.trusts, mark):
+		case o.Stage == stageTrust && q.trusts != nil && !slices.Contains(q.trusts, mark):
 			return false
 		case o.Stage != stageTrust && (q.issued == nil || q.issued.Generation != a.next.Number):
+			return false
+		case o.Stage == stageReissue && q.trusts != nil && q.shows != requirer.Fingerprint(q.issued.Certificate):
 			return false
 		}
 	}

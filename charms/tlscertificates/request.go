@@ -23,10 +23,11 @@ type request struct {
 	unit     model.UnitName
 	csr      string
 	digest   string
-	trusts   []string
-	refused  string  // why, or ""
-	issued   *issued // the newest that was signed, or nil
-	round    int     // how often it was signed by that generation
+	trusts   []string // the authorities that the unit says it has taken up; nil where it never says
+	shows    string   // the certificate that it says it has taken up
+	refused  string   // why, or ""
+	issued   *issued  // the newest that was signed, or nil
+	round    int      // how often it was signed by that generation
 }
 
 // asked are the requests of all alive relations, in order.
@@ -39,7 +40,7 @@ func (a *authority) asked() []request {
 		for _, u := range sdk.Present(r) {
 			for _, q := range interfaces.ParseCertificateRequests(u.Bag) {
 				sum := sha256.Sum256([]byte(strings.TrimSpace(q.CSR)))
-				one := request{relation: r.ID, unit: u.Unit, csr: q.CSR, digest: hex.EncodeToString(sum[:8]), trusts: q.Trusts}
+				one := request{relation: r.ID, unit: u.Unit, csr: q.CSR, digest: hex.EncodeToString(sum[:8]), trusts: q.Trusts, shows: q.Shows}
 				one.refused = refusal(q, u)
 				all = append(all, one)
 			}

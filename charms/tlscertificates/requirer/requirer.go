@@ -42,9 +42,9 @@ func (c Certificate) Key() effect.Content {
 const keyField = "value" // of a sealed result that is plain text
 
 // Request asks for the unit's certificate in a relation, and has it once it is
-// signed. users are the effects by which the unit's software takes up whom to
-// trust: once they are done the authority is told, which drops its old
-// certificate only when nobody needs it.
+// signed. users are the effects by which the unit's software takes up its
+// certificate and whom to trust: once they are done the authority is told, which
+// drops its old certificate only when nobody needs it.
 func Request(in effect.Input, b *sdk.Builder, r effect.Relation, s Subject, users ...effect.ID) (Certificate, bool) {
 	name := fmt.Sprint("task/tls-key-", r.ID)
 	b.Task(effect.Task{
@@ -68,7 +68,7 @@ func Request(in effect.Input, b *sdk.Builder, r effect.Relation, s Subject, user
 	if !requested {
 		return Certificate{}, false
 	}
-	ask := interfaces.CertificateRequest{CSR: csr}
+	ask := interfaces.CertificateRequest{CSR: csr, Trusts: []string{}}
 	answer, signed := interfaces.ParseIssuedCertificate(r.Bag, csr)
 	if !signed {
 		publish(in, b, r, ask)
@@ -78,17 +78,18 @@ func Request(in effect.Input, b *sdk.Builder, r effect.Relation, s Subject, user
 	for _, pem := range Split(c.Trust) {
 		ask.Trusts = append(ask.Trusts, Fingerprint(pem))
 	}
+	ask.Shows = Fingerprint(c.Leaf)
 	publish(in, b, r, ask, users...)
 	return c, true
 }
 
 // publish writes the request; one that is answered no more keeps what it said
-// of whom it trusts.
+// of what it has taken up.
 func publish(in effect.Input, b *sdk.Builder, r effect.Relation, ask interfaces.CertificateRequest, after ...effect.ID) {
 	if len(ask.Trusts) == 0 {
 		for _, old := range interfaces.ParseCertificateRequests(sdk.Published(in, r.ID).Unit) {
 			if old.CSR == ask.CSR {
-				ask.Trusts = old.Trusts
+				ask.Trusts, ask.Shows = append(ask.Trusts, old.Trusts...), old.Shows
 			}
 		}
 	}
