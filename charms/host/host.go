@@ -44,11 +44,22 @@ type Host struct {
 	closed bool
 }
 
+// What a Unix socket's path may have (unix(7)), and what go-plugin adds to the
+// directory: two names with up to ten digits each.
+const (
+	maxSocketPath = 107
+	maxDir        = maxSocketPath - len("/plugin-dir0123456789/plugin0123456789")
+)
+
 // New prepares a host; no process is started yet. What of the confinement
 // this machine does not offer is logged once.
 func New(cfg Config) (*Host, error) {
 	if cfg.Idle == 0 {
 		cfg.Idle = 5 * time.Minute
+	}
+	if len(cfg.Dir) > maxDir {
+		return nil, fmt.Errorf("charms' sockets in %s would have paths of over %d bytes, which the kernel refuses: give a state directory with a shorter path: %w",
+			cfg.Dir, maxSocketPath, model.ErrInvalid)
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make the directory for charms' sockets: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -69,7 +70,7 @@ func said(err error) effect.Desired {
 	return effect.Desired{Version: "done"}
 }
 
-func (probe) Call(ctx context.Context, call effect.Invocation) (string, error) {
+func (probe) Call(_ context.Context, call effect.Invocation) (string, error) {
 	switch call.Name {
 	case "whoami":
 		return strconv.Itoa(os.Getuid()), nil
@@ -83,7 +84,7 @@ func (probe) Call(ctx context.Context, call effect.Invocation) (string, error) {
 		if err := os.WriteFile(call.Args["pid"], []byte(strconv.Itoa(child.Process.Pid)), 0o600); err != nil {
 			return "", err
 		}
-		<-ctx.Done()
+		return "", child.Wait()
 	case "print":
 		fmt.Println("this is no result")
 	}
@@ -393,4 +394,14 @@ func agentToBeKilled(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	select {}
+}
+
+func TestADirectoryThatIsTooLongForASocketIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
+	if _, err := host.New(host.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, model.ErrInvalid) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Fatal("the directory was made")
+	}
 }

@@ -121,7 +121,12 @@ func (p *Provider) instance(r store.Record) provider.Instance {
 	return i
 }
 
-func (p *Provider) runDir(uuid string) string { return filepath.Join(p.cfg.RunDir, uuid) }
+// runDir is named by a part of the UUID: the path of a socket in it may have no
+// more than 107 bytes.
+func (p *Provider) runDir(uuid string) string {
+	const enough = len("01234567-0123")
+	return filepath.Join(p.cfg.RunDir, uuid[:min(len(uuid), enough)])
+}
 
 // Destroy implements provider.Provider.
 func (p *Provider) Destroy(ctx context.Context, uuid string) error {
