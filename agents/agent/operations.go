@@ -15,27 +15,73 @@ import (
 // defaultOperationTimeout bounds an operation that names no timeout.
 const defaultOperationTimeout = 5 * time.Minute
 
-// operate runs an operation to its end and reports how it ended, also when
-// the controller is away meanwhile.
+// operate runs an operation, at most once, and reports how it ended, also when
+// the controller is away meanwhile. A new session is sent what runs already.
 func (a *agent) operate(op effect.Operation) {
+	file, err := a.Dirs.operation(op)
+	if err != nil {
+		a.Logger.Warn("cannot take an operation", slog.Any("error", err))
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.operating[file] {
+		return
+	}
+	a.operating[file] = true
 	a.group.Go(func() error {
-		ctx := a.life
-		result := a.runOperation(ctx, op)
-		for n := 1; ctx.Err() == nil; n++ {
-			err := a.Controller.FinishOperation(ctx, result)
-			if err == nil {
-				return nil
-			}
-			if model.Class(err) != model.ErrUnavailable && model.Class(err) != nil {
-				a.Logger.Warn("the controller refused an operation's result", slog.String("operation", op.ID), slog.Any("error", err))
-				return nil
-			}
-			if pause(ctx, unit.Backoff(n)) != nil {
-				return nil
-			}
-		}
+		a.carryOut(a.life, op, file)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.operating, file)
 		return nil
 	})
+}
+
+// carryOut journals that the operation begins, runs it, and says how it ended
+// until a controller has heard. The result of one that ends with the agent is
+// not known: the next agent finds it begun, and says so.
+func (a *agent) carryOut(ctx context.Context, op effect.Operation, file operationFile) {
+	result := effect.OperationResult{ID: op.ID}
+	before, err := file.begin(op.ID)
+	switch {
+	case err != nil:
+		result.Failed = err.Error()
+	case before != nil:
+		result = *before
+	default:
+		result = a.runOperation(ctx, op)
+		if ctx.Err() != nil {
+			return
+		}
+		err = file.finish(result)
+	}
+	if err != nil {
+		a.Logger.Warn("cannot journal an operation", slog.String("operation", op.ID), slog.Any("error", err))
+	}
+	if a.tellResult(ctx, result) && err == nil {
+		if err := file.settle(); err != nil {
+			a.Logger.Warn("cannot tidy the journal of operations", slog.Any("error", err))
+		}
+	}
+}
+
+// tellResult sends a result until a controller has taken or refused it.
+func (a *agent) tellResult(ctx context.Context, r effect.OperationResult) bool {
+	for n := 1; ctx.Err() == nil; n++ {
+		err := a.Controller.FinishOperation(ctx, r)
+		if err == nil {
+			return true
+		}
+		if model.Class(err) != model.ErrUnavailable && model.Class(err) != nil {
+			a.Logger.Warn("the controller refused an operation's result", slog.String("operation", r.ID), slog.Any("error", err))
+			return true
+		}
+		if pause(ctx, unit.Backoff(n)) != nil {
+			return false
+		}
+	}
+	return false
 }
 
 func (a *agent) runOperation(ctx context.Context, op effect.Operation) effect.OperationResult {
@@ -51,7 +97,7 @@ func (a *agent) runOperation(ctx context.Context, op effect.Operation) effect.Op
 	case effect.ExecOperation:
 		var out perform.Output
 		out, err = perform.Command{Argv: op.Command}.Run(ctx)
-		result.Code, result.Stdout, result.Stderr = out.Code, out.Stdout, out.Stderr
+		result.Code, result.Stdout, result.Stderr, result.Truncated = out.Code, out.Stdout, out.Stderr, out.Truncated()
 	case effect.ResolveOperation:
 		err = a.resolve(ctx, op)
 	case effect.ActionOperation:

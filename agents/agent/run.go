@@ -39,6 +39,7 @@ func Run(ctx context.Context, c Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	a := &agent{
 		Config: c, life: ctx, group: group, units: map[model.UnitName]*unitLoop{}, refused: map[model.UnitName]effect.Intent{}, link: newLink(),
+		operating: map[operationFile]bool{},
 		processes: processes{last: map[string]uint64{}},
 		slots:     make(chan struct{}, maxSteps), tasks: tasks,
 	}
@@ -77,6 +78,7 @@ type agent struct {
 	mu         sync.Mutex
 	units      map[model.UnitName]*unitLoop
 	refused    map[model.UnitName]effect.Intent // of units that could not begin
+	operating  map[operationFile]bool           // that run now
 	connected  bool
 	leadsUntil time.Time
 }

@@ -34,6 +34,23 @@ type Command struct {
 type Output struct {
 	Code           int
 	Stdout, Stderr string
+	// Wrote are the bytes that the process wrote to each stream, the kept ones
+	// among them.
+	Wrote struct{ Stdout, Stderr int64 }
+}
+
+// Truncated says what of the streams was not kept; empty where all was.
+func (o Output) Truncated() string {
+	var cut []string
+	for _, stream := range []struct {
+		name  string
+		wrote int64
+	}{{"output", o.Wrote.Stdout}, {"error output", o.Wrote.Stderr}} {
+		if stream.wrote > maxOutput {
+			cut = append(cut, fmt.Sprintf("%s cut at 256 KiB of %d bytes: its end is kept", stream.name, stream.wrote))
+		}
+	}
+	return strings.Join(cut, ", ")
 }
 
 const maxOutput = 256 << 10
@@ -89,7 +106,9 @@ func runAttached(cmd *exec.Cmd) (Output, error) {
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	err := cmd.Run()
-	return Output{Code: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}, err
+	out := Output{Code: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}
+	out.Wrote.Stdout, out.Wrote.Stderr = stdout.wrote, stderr.wrote
+	return out, err
 }
 
 func searchPath() string {
@@ -130,10 +149,14 @@ func commandOf(ctx context.Context, secrets Secrets, x effect.Exec) (Command, er
 }
 
 // tail keeps the last maxOutput bytes that were written to it.
-type tail struct{ kept []byte }
+type tail struct {
+	kept  []byte
+	wrote int64
+}
 
 // Write implements io.Writer.
 func (t *tail) Write(p []byte) (int, error) {
+	t.wrote += int64(len(p))
 	t.kept = append(t.kept, p...)
 	if len(t.kept) > 2*maxOutput {
 		t.kept = append([]byte(nil), t.kept[len(t.kept)-maxOutput:]...)

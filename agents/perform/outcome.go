@@ -95,27 +95,27 @@ func (o Outcome) Await(ctx context.Context) (code int, output string, left bool,
 	if err != nil {
 		return 0, "", false, nil
 	}
-	output, err = o.read(outputFile)
+	output, _, err = o.read(outputFile)
 	return code, output, err == nil, err
 }
 
-// read returns the end of a file of the outcome.
-func (o Outcome) read(name string) (string, error) {
+// read returns the end of a file of the outcome, and the size of all of it.
+func (o Outcome) read(name string) (end string, size int64, err error) {
 	f, err := os.Open(filepath.Join(o.Dir, name))
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	b := make([]byte, min(info.Size(), maxOutput))
 	n, err := f.ReadAt(b, info.Size()-int64(len(b)))
 	if n == len(b) {
 		err = nil
 	}
-	return string(b[:n]), err
+	return string(b[:n]), info.Size(), err
 }
 
 // open makes the files for a new run. The lock goes to whoever inherits the
@@ -154,9 +154,11 @@ func (o Outcome) run(cmd *exec.Cmd) (Output, error) {
 		return Output{}, err
 	}
 	err := cmd.Wait()
-	stdout, readErr := o.read(outputFile)
-	stderr, alsoErr := o.read(errorsFile)
-	return Output{Code: cmd.ProcessState.ExitCode(), Stdout: stdout, Stderr: stderr}, cmp.Or(err, readErr, alsoErr)
+	out := Output{Code: cmd.ProcessState.ExitCode()}
+	var readErr, alsoErr error
+	out.Stdout, out.Wrote.Stdout, readErr = o.read(outputFile)
+	out.Stderr, out.Wrote.Stderr, alsoErr = o.read(errorsFile)
+	return out, cmp.Or(err, readErr, alsoErr)
 }
 
 // Output runs a command, as its method of this name does, and leaves its

@@ -66,6 +66,13 @@ func TestOutputIsBoundedToItsEnd(t *testing.T) {
 	if err != nil || len(out.Stdout) != 256<<10 || !strings.HasSuffix(out.Stdout, "xend\n") {
 		t.Errorf("%d bytes, %v", len(out.Stdout), err)
 	}
+	if said := out.Truncated(); said != "output cut at 256 KiB of 3000004 bytes: its end is kept" {
+		t.Errorf("it says %q", said)
+	}
+	out, err = perform.Command{Argv: []string{"sh", "-c", "head -c 262144 /dev/zero"}}.Run(t.Context())
+	if said := out.Truncated(); err != nil || said != "" {
+		t.Errorf("of an output that was kept whole it says %q (%v)", said, err)
+	}
 }
 
 func TestACommandRunsAsItsUser(t *testing.T) {

@@ -184,7 +184,9 @@ func (s *session) operate(st state.State) error {
 			continue
 		}
 		s.asked[o.Run.ID] = true
-		if err := s.stream.Send(effect.Downward{Operation: &o.Run}); err != nil {
+		run := o.Run
+		run.Asked = o.Asked
+		if err := s.stream.Send(effect.Downward{Operation: &run}); err != nil {
 			return err
 		}
 	}

@@ -94,6 +94,7 @@ type Operation struct {
 	Params  map[string]any    `json:"params,omitempty"`
 	Command []string          `json:"command,omitempty"` // of exec
 	Timeout time.Duration     `json:"timeout,omitempty"`
+	Asked   time.Time         `json:"asked,omitzero"` // tells it from one of the same ID before a restore
 }
 
 // OperationResult is how an operation ended.
@@ -104,6 +105,8 @@ type OperationResult struct {
 	Output map[string]string `json:"output,omitempty"`
 	Stdout string            `json:"stdout,omitempty"`
 	Stderr string            `json:"stderr,omitempty"`
+	// Truncated says what of the streams is missing; empty where nothing is.
+	Truncated string `json:"truncated,omitempty"`
 }
 
 // Publication is what a unit asks to have committed. Bags replace the unit's
@@ -128,13 +131,16 @@ type NewSecret struct {
 }
 
 // Claim asks to run an Application task: made only by the leader, one open
-// claim for (application, Task, Key), the answer is its token.
+// claim for (application, Task, Key), the answer is its token. What is done is
+// claimed again only by naming the claim under which it was, as whose outcome
+// is known to hold no longer.
 type Claim struct {
-	Unit     model.UnitName `json:"unit"`
-	Task     string         `json:"task"`
-	Key      string         `json:"key"`
-	Token    uint64         `json:"token"`    // of leadership
-	Deadline time.Duration  `json:"deadline"` // from now, after which it counts as lost
+	Unit       model.UnitName `json:"unit"`
+	Task       string         `json:"task"`
+	Key        string         `json:"key"`
+	Token      uint64         `json:"token"`                // of leadership
+	Supersedes uint64         `json:"supersedes,omitempty"` // token of the done claim whose Yields are known to be false
+	Deadline   time.Duration  `json:"deadline"`             // from now, after which it counts as lost
 }
 
 // ClaimResult closes a claim. A lower token than the claim's is refused.

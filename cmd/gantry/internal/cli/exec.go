@@ -105,11 +105,14 @@ func (s *session) execAlone(ctx context.Context, started []operator.Operation) e
 	result := ended[0].Result
 	io.WriteString(s.Stdout, result.Stdout)
 	io.WriteString(s.Stderr, result.Stderr)
+	if result.Truncated != "" {
+		fmt.Fprintf(s.Stderr, "gantry: operation %s: %s\n", ended[0].ID, result.Truncated)
+	}
 	switch {
-	case result.Code != 0:
-		return statusError(result.Code)
 	case result.Failed != "":
 		return fmt.Errorf("%s on %s: %s", strings.Join(ended[0].Command, " "), targetOf(ended[0]), result.Failed)
+	case result.Code != 0:
+		return statusError(result.Code)
 	}
 	return nil
 }

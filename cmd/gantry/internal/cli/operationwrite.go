@@ -31,7 +31,7 @@ func taskOf(o operator.Operation) string {
 func operationsText(list []operator.Operation) string {
 	var parts []string
 	for _, o := range list {
-		parts = append(parts, fmt.Sprintf("%s on %s", taskOf(o), targetOf(o)))
+		parts = append(parts, fmt.Sprintf("operation %s: %s on %s", o.ID, taskOf(o), targetOf(o)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -83,6 +83,7 @@ func writeOperation(w io.Writer, p palette, o operator.Operation) {
 	}
 	indented(w, o.Result.Stdout)
 	indented(w, o.Result.Stderr)
+	indented(w, o.Result.Truncated)
 }
 
 func indented(w io.Writer, text string) {
