@@ -128,6 +128,9 @@ func (u *unitAgent) putSecret(p unit.PutSecret, done func(error)) {
 		Model: Model, Unit: u.name, Token: p.Token, Name: p.Spec.Name, Scope: p.Spec.Scope, Grants: p.Spec.Grants,
 		Fields: slices.Sorted(maps.Keys(p.Spec.Fields)), Sealed: []byte("sealed"),
 	}
+	if p.Outcome != nil {
+		op.Fields = sealedFields(p.Outcome.Result)
+	}
 	u.call(func() error {
 		if err := u.speaker(); err != nil {
 			return err
@@ -146,6 +149,16 @@ func (u *unitAgent) putSecret(p unit.PutSecret, done func(error)) {
 	})
 }
 
+// sealedFields names the fields of a task's sealed result: those of a JSON
+// object, or "value".
+func sealedFields(result string) []string {
+	var object map[string]string
+	if json.Unmarshal([]byte(result), &object) != nil || len(object) == 0 {
+		return []string{"value"}
+	}
+	return slices.Sorted(maps.Keys(object))
+}
+
 // secretID draws the ID of a secret.
 func (s *simulation) secretID() string {
 	sum := sha256.Sum256(fmt.Append(nil, s.rng.Uint64()))
@@ -157,7 +170,7 @@ func (u *unitAgent) openClaim(c effect.Claim) error {
 		return err
 	}
 	_, err := u.machine.sim.ctl.said(state.OpenClaim{
-		Model: Model, Unit: c.Unit, Task: c.Task, TaskKey: c.Key, Token: c.Token, Deadline: c.Deadline,
+		Model: Model, Unit: c.Unit, Task: c.Task, TaskKey: c.Key, Token: c.Token, Supersedes: c.Supersedes, Deadline: c.Deadline,
 	})
 	return err
 }
@@ -165,8 +178,12 @@ func (u *unitAgent) openClaim(c effect.Claim) error {
 // closeClaim commits a task's outcome. One that is refused was fenced off.
 func (u *unitAgent) closeClaim(o unit.Outcome, done func(error)) {
 	op := state.CloseClaim{Model: Model, Unit: u.name, Task: string(o.Task.ID), TaskKey: o.Task.Key, Token: o.Token, Failed: o.Failed}
-	if o.Failed == "" && o.Task.Result == effect.PublicResult {
+	switch {
+	case o.Failed != "":
+	case o.Task.Result == effect.PublicResult:
 		op.Public = o.Result
+	case o.Task.Result == effect.SealedResult:
+		op.Secret = &state.PutSecret{ID: u.machine.sim.secretID(), Fields: sealedFields(o.Result), Sealed: []byte("sealed")}
 	}
 	u.call(func() error {
 		if err := u.speaker(); err != nil {

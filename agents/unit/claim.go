@@ -42,12 +42,20 @@ func (v view) commitOutcomes() []Action {
 
 // claimed is the token of the unit's open claim of a task, or 0.
 func (v view) claimed(t effect.Task) uint64 {
-	for _, r := range v.Journal.Intent.Live.Receipts {
-		if r.Task == string(t.ID) && r.Key == t.Key && r.Unit == v.Journal.Intent.Spec.Unit && r.State == effect.ClaimOpen {
-			return r.Token
-		}
+	if r := v.receipt(t, effect.ClaimOpen); r.Unit == v.Journal.Intent.Spec.Unit {
+		return r.Token
 	}
 	return 0
+}
+
+// receipt is that of a task's claim where it is in that state, or the zero one.
+func (v view) receipt(t effect.Task, in effect.ReceiptState) effect.Receipt {
+	for _, r := range v.Journal.Intent.Live.Receipts {
+		if r.Task == string(t.ID) && r.Key == t.Key && r.State == in {
+			return r
+		}
+	}
+	return effect.Receipt{}
 }
 
 // abandon closes a claim of ours that nothing came of and nothing will: the

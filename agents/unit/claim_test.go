@@ -91,6 +91,37 @@ func TestAnApplicationTaskIsClaimedRunAndClosed(t *testing.T) {
 	}
 }
 
+func TestWhatIsDoneIsClaimedAgainOnlyWhereItsOutcomeIsKnownToBeLost(t *testing.T) {
+	task := effect.Task{ID: "task/configure", Key: "4MB", Scope: effect.ApplicationScope, Idempotent: true, Yields: map[effect.ProbeID]string{"configured": "4MB"}}
+	done := effect.Receipt{Task: "task/configure", Key: "4MB", Unit: model.UnitName{Application: "app", Number: 1}, Token: 33, State: effect.ClaimDone}
+	next := func(task effect.Task, r effect.Receipt, facts map[effect.ProbeID]effect.Fact) unit.Action {
+		s := founding([]effect.Receipt{r}, task)
+		s.Facts = facts
+		answer(&s, []effect.Task{task})
+		return only(t, s)
+	}
+	lost := map[effect.ProbeID]effect.Fact{"configured": {Value: "8MB"}}
+	if a, ok := next(task, done, lost).(unit.OpenClaim); !ok || a.Claim.Supersedes != 33 || a.Claim.Token != 9 {
+		t.Errorf("where its outcome is lost: %+v", a)
+	}
+	failed := done
+	failed.State = effect.ClaimFailed
+	if a, ok := next(task, failed, lost).(unit.OpenClaim); !ok || a.Claim.Supersedes != 0 {
+		t.Errorf("after a failure nothing is replaced: %+v", a)
+	}
+	once := task
+	once.Yields = nil
+	for name, a := range map[string]unit.Action{
+		"where its outcome holds":    next(task, done, map[effect.ProbeID]effect.Fact{"configured": {Value: "4MB"}}),
+		"where nothing is known":     next(task, done, nil),
+		"where it yields no outcome": next(once, done, lost),
+	} {
+		if p, ok := a.(unit.Perform); !ok || p.Step.Kind != effect.Update {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
+
 func TestATaskThatWasFoundDoneClosesTheClaimThatIsOpen(t *testing.T) {
 	task := effect.Task{ID: "task/found", Key: "1", Scope: effect.ApplicationScope}
 	s := founding([]effect.Receipt{{Task: "task/found", Key: "1", Unit: model.UnitName{Application: "app"}, Token: 33, State: effect.ClaimOpen}}, task)

@@ -174,6 +174,7 @@ func (v view) performing(s effect.Step) Action {
 	spec, live := v.Journal.Intent.Spec, v.live()
 	return OpenClaim{Claim: effect.Claim{
 		Unit: spec.Unit, Task: string(t.ID), Key: t.Key, Token: live.Token, Deadline: ClaimTime(*t),
+		Supersedes: v.receipt(*t, effect.ClaimDone).Token, // what is done has a step to run only where its outcome was lost
 	}}
 }
 

@@ -155,7 +155,7 @@ func (s *Service) OpenClaim(ctx context.Context, c effect.Claim) (uint64, error)
 		return 0, err
 	}
 	r, err := s.said(ctx, who, state.OpenClaim{
-		Model: u.Model, Unit: c.Unit, Task: c.Task, TaskKey: c.Key, Token: c.Token, Deadline: c.Deadline,
+		Model: u.Model, Unit: c.Unit, Task: c.Task, TaskKey: c.Key, Token: c.Token, Supersedes: c.Supersedes, Deadline: c.Deadline,
 	})
 	return r.Index, err
 }

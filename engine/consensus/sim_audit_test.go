@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
 // simAudit holds what members do against what must always hold.
@@ -104,6 +105,9 @@ func (a *simAudit) check(before, after state.State, c state.Command, o state.Out
 		case state.OpenClaim:
 			if l, _ := before.Lease(simApplication); l.Token != op.Token || l.Holder != op.Unit {
 				fail("%v opened a claim with token %d, and %v leads with %d", op.Unit, op.Token, l.Holder, l.Token)
+			}
+			if was, ok := before.Claim(simApplication, op.Task, op.TaskKey); ok && was.State == effect.ClaimDone && was.Token != op.Supersedes {
+				fail("%v claimed in place of %d what was done under %d", op.Unit, op.Supersedes, was.Token)
 			}
 		case state.CloseClaim:
 			if claim, _ := before.Claim(simApplication, op.Task, op.TaskKey); claim.Token != op.Token {

@@ -136,8 +136,9 @@ func (c *simCluster) solve(ctx context.Context, m *simMember, p *simProcess) err
 func (c *simCluster) agent(unit int, ends time.Time) {
 	var lease state.Lease
 	runs := 0
+	closed := map[string]uint64{} // tokens of what it has done: all of it, it takes for lost
 	c.during(ends, uint64(100+unit), func(rng *rand.Rand) {
-		if p := c.members[rng.IntN(len(c.members))].running(); p != nil && rng.IntN(3) == 0 {
+		if p := c.machines()[rng.IntN(len(c.machines()))].running(); p != nil && rng.IntN(3) == 0 {
 			lease, _ = p.State().Lease(simApplication)
 		}
 		if lease.Token == 0 {
@@ -148,17 +149,20 @@ func (c *simCluster) agent(unit int, ends time.Time) {
 		key := fmt.Sprint("k", rng.IntN(50))
 		o, known, _ := c.propose(rng, time.Second, state.Command{
 			Key: fmt.Sprintf("open-%d-%d", unit, runs), Origin: state.Agents, Author: "sim",
-			Ops: []state.Op{state.OpenClaim{Model: "m", Unit: simUnit(unit), Task: task, TaskKey: key, Token: lease.Token, Deadline: time.Second}},
+			Ops: []state.Op{state.OpenClaim{Model: "m", Unit: simUnit(unit), Task: task, TaskKey: key, Token: lease.Token, Supersedes: closed[task+key], Deadline: time.Second}},
 		})
 		if !known || o.Err != nil {
 			return
 		}
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
 		token := o.Result.Index - uint64(rng.IntN(4)/3) // at times one that is not the claim's
-		_, _, _ = c.propose(rng, time.Second, state.Command{
+		o, known, _ = c.propose(rng, time.Second, state.Command{
 			Key: fmt.Sprintf("close-%d-%d", unit, runs), Origin: state.Agents, Author: "sim",
 			Ops: []state.Op{state.CloseClaim{Model: "m", Unit: simUnit(unit), Task: task, TaskKey: key, Token: token}},
 		})
+		if known && o.Err == nil {
+			closed[task+key] = token
+		}
 	})
 }
 

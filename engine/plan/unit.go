@@ -204,7 +204,13 @@ func (u *unit) publish(in effect.Intent, s effect.Step) bool {
 func (u *unit) commit(in effect.Intent, s effect.Step, output string) bool {
 	t := s.Effect.Task
 	if t.Scope == effect.ApplicationScope {
-		claim, err := u.says(state.OpenClaim{Model: u.ref.Model, Unit: u.ref.Unit, Task: string(t.ID), TaskKey: t.Key, Token: in.Live.Token})
+		open := state.OpenClaim{Model: u.ref.Model, Unit: u.ref.Unit, Task: string(t.ID), TaskKey: t.Key, Token: in.Live.Token}
+		for _, r := range in.Live.Receipts {
+			if r.Task == open.Task && r.Key == open.TaskKey && r.State == effect.ClaimDone {
+				open.Supersedes = r.Token // it runs though it is done: its outcome was lost
+			}
+		}
+		claim, err := u.says(open)
 		if err != nil {
 			return false
 		}

@@ -3,8 +3,11 @@ package state
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
@@ -281,4 +284,99 @@ func TestEndedOperationsAndOrdersAreBounded(t *testing.T) {
 
 func publicationOf(i int) effect.Publication {
 	return effect.Publication{Bags: []effect.Bag{{Relation: 1, Data: map[string]string{"k": fmt.Sprint(i)}}}}
+}
+
+func TestWhatIsDoneIsClaimedAgainOnlyInPlaceOfTheClaimThatDidIt(t *testing.T) {
+	s := base(t)
+	claim := OpenClaim{Model: "m", Unit: ref("pg/0").Unit, Task: "configure", TaskKey: "4MB", Token: token(t, s), Deadline: time.Minute}
+	again := func(supersedes uint64) OpenClaim {
+		o := claim
+		o.Supersedes = supersedes
+		return o
+	}
+	s, first, err := s.Apply(command(Agents, claim))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, _ := s.Claim(ApplicationRef{"m", "pg"}, "configure", "4MB")
+	if s, _, err = s.Apply(command(Agents, again(first.Index))); err != nil {
+		t.Fatal(err)
+	}
+	if c, _ := s.Claim(ApplicationRef{"m", "pg"}, "configure", "4MB"); c != open {
+		t.Errorf("what is open was opened anew: %+v", c)
+	}
+	s = must1(t, s, CloseClaim{Model: "m", Unit: claim.Unit, Task: "configure", TaskKey: "4MB", Token: first.Index})
+	for name, o := range map[string]OpenClaim{"no claim": claim, "an earlier claim": again(first.Index - 1), "a claim to come": again(first.Index + 99)} {
+		if _, _, err := s.Apply(command(Agents, o)); !errors.Is(err, model.ErrConflict) {
+			t.Errorf("in place of %s: %v", name, err)
+		}
+	}
+	foreign := again(first.Index)
+	foreign.Unit = ref("pg/1").Unit
+	if _, _, err := s.Apply(command(Agents, foreign)); !errors.Is(err, model.ErrDenied) {
+		t.Errorf("a unit that does not lead: %v", err)
+	}
+	s, second, err := s.Apply(command(Agents, again(first.Index)))
+	if err != nil || second.Index <= first.Index {
+		t.Fatalf("%v under token %d after %d", err, second.Index, first.Index)
+	}
+	if _, _, err := s.Apply(command(Agents, CloseClaim{Model: "m", Unit: claim.Unit, Task: "configure", TaskKey: "4MB", Token: first.Index})); !errors.Is(err, model.ErrDenied) {
+		t.Errorf("the claim that was replaced is closed: %v", err)
+	}
+	s = must1(t, s, CloseClaim{Model: "m", Unit: claim.Unit, Task: "configure", TaskKey: "4MB", Token: second.Index})
+	if _, _, err := s.Apply(command(Agents, again(first.Index))); !errors.Is(err, model.ErrConflict) {
+		t.Errorf("one that heard of the first run only, after the second: %v", err)
+	}
+}
+
+// However claims are asked for and closed, by whomever, a run begins only when
+// none is under way, after one that was done only where it is named, and under
+// a token that is newer than all before.
+func TestPropertyAClaimFollowsOnlyWhatItKnowsOf(t *testing.T) {
+	start := base(t)
+	pg := ApplicationRef{"m", "pg"}
+	rapid.Check(t, func(t *rapid.T) {
+		s, now := start, epoch
+		var tokens []uint64
+		pick := rapid.Custom(func(t *rapid.T) uint64 {
+			return slices.Concat([]uint64{0}, tokens)[rapid.IntRange(0, len(tokens)).Draw(t, "of")]
+		})
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
+			u := ref(fmt.Sprint("pg/", rapid.IntRange(0, 2).Draw(t, "unit"))).Unit
+			lease, _ := s.Lease(pg)
+			var op Op
+			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			case 0:
+				op = GrantLease{Model: "m", Holder: u}
+			case 1:
+				op = CloseClaim{Model: "m", Unit: u, Task: "t", TaskKey: "k", Token: pick.Draw(t, "closed"), Failed: rapid.SampledFrom([]string{"", "no"}).Draw(t, "failed")}
+			default:
+				op = OpenClaim{Model: "m", Unit: u, Task: "t", TaskKey: "k", Token: lease.Token, Supersedes: pick.Draw(t, "superseded"), Deadline: time.Minute}
+			}
+			c := command(Agents, op)
+			c.Now = now
+			was, existed := s.Claim(pg, "t", "k")
+			next, _, err := s.Apply(c)
+			is, _ := next.Claim(pg, "t", "k")
+			s = next
+			if o, opens := op.(OpenClaim); opens && err == nil && is != was {
+				switch {
+				case existed && is.Token <= was.Token:
+					t.Fatalf("token %d after %d", is.Token, was.Token)
+				case was.State == effect.ClaimOpen && !now.After(was.Deadline):
+					t.Fatalf("%v runs it and so does %v", was.Unit, is.Unit)
+				case was.State == effect.ClaimDone && o.Supersedes != was.Token:
+					t.Fatalf("%d was done, and it ran again in place of %d", was.Token, o.Supersedes)
+				case is.Unit != lease.Holder:
+					t.Fatalf("%v runs it and %v leads", is.Unit, lease.Holder)
+				}
+				tokens = append(tokens, is.Token)
+			} else if opens && is != was {
+				t.Fatalf("it was refused and changed %+v to %+v", was, is)
+			} else if opens && err != nil && was.State == effect.ClaimDone && o.Supersedes == was.Token && o.Unit == lease.Holder {
+				t.Fatalf("what is done and named is refused: %v", err)
+			}
+		}
+	})
 }

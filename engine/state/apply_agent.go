@@ -191,6 +191,8 @@ func (o OpenClaim) apply(w *writer) error {
 	}
 	if old, exists := w.Claim(u.Ref().Application(), o.Task, o.TaskKey); exists {
 		switch {
+		case old.State == effect.ClaimDone && old.Token == o.Supersedes:
+			// its outcome was lost: one that saw another claim done saw too little
 		case old.State == effect.ClaimDone:
 			return fmt.Errorf("%s: %v has done it: %w", o.summary(), old.Unit, model.ErrConflict)
 		case old.State == effect.ClaimOpen && old.Unit == u.Name && old.Lease == o.Token && !w.head.Now.After(old.Deadline):

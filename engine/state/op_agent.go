@@ -30,15 +30,17 @@ type PutSecret struct {
 }
 
 // OpenClaim opens the claim of an Application task; Result.Index is its token.
-// It is refused while another's is open and not overdue, and once it was done.
+// It is refused while another's is open and not overdue, and once it was done,
+// unless it names the very claim that is done: its outcome was lost since.
 // Asked again by its holder it changes nothing, and keeps its token.
 type OpenClaim struct {
-	Model    model.ModelName `json:"model"`
-	Unit     model.UnitName  `json:"unit"`
-	Task     string          `json:"task"`
-	TaskKey  string          `json:"key"`
-	Token    uint64          `json:"token"`    // of leadership
-	Deadline time.Duration   `json:"deadline"` // from the command's time
+	Model      model.ModelName `json:"model"`
+	Unit       model.UnitName  `json:"unit"`
+	Task       string          `json:"task"`
+	TaskKey    string          `json:"key"`
+	Token      uint64          `json:"token"`                // of leadership
+	Supersedes uint64          `json:"supersedes,omitempty"` // token of the done claim that this one replaces
+	Deadline   time.Duration   `json:"deadline"`             // from the command's time
 }
 
 // CloseClaim closes a claim with its result. A token that is not the claim's
