@@ -1,5 +1,5 @@
 // Package tlscertificates is the charm of a certificate authority. Its
-// promises: a key that only the signing unit opens, no certificate for a name
+// promises: a key that no other application is given, no certificate for a name
 // or address that is not the asking unit's, renewal before anything ends, and
 // a change of the authority that no client notices.
 //
