@@ -59,6 +59,9 @@ func parseSettings(in effect.Input) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
+	if err := checkLimits(in); err != nil {
+		return settings{}, err
+	}
 	parameters, err := parameters(in)
 	if err != nil {
 		return settings{}, err
@@ -129,16 +132,13 @@ func parameters(in effect.Input) (map[string]string, error) {
 	if size := sdk.String(in, "shared_buffers"); size != "" {
 		p["shared_buffers"] = size
 	}
-	if n := sdk.Int(in, "max_connections"); n < 10 {
-		return nil, fmt.Errorf("max_connections is %d: expected at least 10", n)
-	}
 	return p, nil
 }
 
 // ours are the names of the parameters that the charm sets.
 var ours = func() map[string]bool {
 	names := map[string]bool{}
-	p, err := parameters(effect.Input{Spec: effect.Spec{Config: map[string]any{"profile": "testing", "max_connections": int64(100)}}})
+	p, err := parameters(effect.Input{Spec: effect.Spec{Config: map[string]any{"profile": "testing"}}})
 	if err != nil {
 		panic("postgresql: " + err.Error())
 	}
