@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -45,7 +46,7 @@ type simMember struct {
 
 	mu      sync.Mutex
 	process *simProcess // nil while it is down
-	skew    time.Duration
+	skew    atomic.Int64
 	gone    bool // for good
 }
 
@@ -84,16 +85,25 @@ func newSimCluster(seed uint64, size int) *simCluster {
 	for range size {
 		c.add()
 	}
-	c.members[0].founder = true
+	c.machines()[0].founder = true
 	return c
 }
 
 // add makes a machine that is down and has never run.
 func (c *simCluster) add() *simMember {
-	id := fmt.Sprintf("c%d", len(c.members)+1)
-	m := &simMember{cluster: c, id: id, address: raft.ServerAddress(id + ":1"), disk: newSimDisk(c.seed<<8 + uint64(len(c.members)))}
+	id := fmt.Sprintf("c%d", len(c.machines())+1)
+	m := &simMember{cluster: c, id: id, address: raft.ServerAddress(id + ":1"), disk: newSimDisk(c.seed<<8 + uint64(len(c.machines())))}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.members = append(c.members, m)
 	return m
+}
+
+// machines are all that there are, those that are down too.
+func (c *simCluster) machines() []*simMember {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.members)
 }
 
 // simTiming has few entries between snapshots.
@@ -148,7 +158,7 @@ func (m *simMember) start() {
 	}()
 }
 
-func (m *simMember) now() time.Time { return time.Now().Add(m.skew) }
+func (m *simMember) now() time.Time { return time.Now().Add(time.Duration(m.skew.Load())) }
 
 // running is the controller that runs, if one does.
 func (m *simMember) running() *simProcess {
@@ -173,7 +183,7 @@ func (m *simMember) crash() {
 
 // leader is a controller that takes itself for the leader.
 func (c *simCluster) leader() (*simMember, *simProcess) {
-	for _, m := range c.members {
+	for _, m := range c.machines() {
 		if p := m.running(); p != nil && p.Leading() && p.end.alive() {
 			return m, p
 		}
@@ -193,17 +203,17 @@ func until(limit time.Duration, reached func() bool) bool {
 
 // found starts all members and has the first add the others.
 func (c *simCluster) found() bool {
-	for _, m := range c.members {
+	for _, m := range c.machines() {
 		m.start()
 	}
-	first := c.members[0].running()
+	first := c.machines()[0].running()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := first.Led(ctx); err != nil {
 		c.fail("nobody leads at first: %v", err)
 		return false
 	}
-	for _, m := range c.members[1:] {
+	for _, m := range c.machines()[1:] {
 		if err := first.AddMember(ctx, Member{ID: m.id, Address: string(m.address)}); err != nil {
 			c.fail("found: %v", err)
 			return false
@@ -219,8 +229,8 @@ func (c *simCluster) found() bool {
 // converge heals everything and waits until all members agree.
 func (c *simCluster) converge() {
 	c.logf("everything heals")
-	for _, a := range c.members {
-		for _, b := range c.members {
+	for _, a := range c.machines() {
+		for _, b := range c.machines() {
 			c.net.set(a.address, b.address, func(l *simLink) { l.cut, l.drop, l.dup, l.delay = false, 0, 0, 2*time.Millisecond })
 		}
 		a.disk.mu.Lock()
@@ -228,7 +238,7 @@ func (c *simCluster) converge() {
 		a.disk.mu.Unlock()
 	}
 	agreed := until(30*time.Second, func() bool {
-		for _, m := range c.members {
+		for _, m := range c.machines() {
 			m.start()
 		}
 		_, p := c.leader()
@@ -241,7 +251,7 @@ func (c *simCluster) converge() {
 		if err != nil {
 			return false
 		}
-		for _, m := range c.members {
+		for _, m := range c.machines() {
 			if !slices.ContainsFunc(p.Members(), func(o Member) bool { return o.ID == m.id && o.Voter }) {
 				continue
 			}
@@ -265,7 +275,7 @@ func simEncoded(s state.State) []byte {
 // standing is a line on every member.
 func (c *simCluster) standing() string {
 	var b strings.Builder
-	for _, m := range c.members {
+	for _, m := range c.machines() {
 		p := m.running()
 		if p == nil {
 			fmt.Fprintf(&b, "%s down; ", m.id)
@@ -280,7 +290,7 @@ func (c *simCluster) standing() string {
 // end stops all that runs.
 func (c *simCluster) end() {
 	c.busy.Wait()
-	for _, m := range c.members {
+	for _, m := range c.machines() {
 		m.stop()
 	}
 	c.net.flying.Wait()
@@ -310,7 +320,7 @@ func (c *simCluster) propose(rng *rand.Rand, patience time.Duration, command sta
 
 // ask chooses whom to ask: mostly one that says that it leads.
 func (c *simCluster) ask(rng *rand.Rand) *simProcess {
-	members := c.members
+	members := c.machines()
 	if rng.IntN(4) > 0 {
 		for i := range members {
 			m := members[(i+rng.IntN(len(members)))%len(members)]

@@ -20,7 +20,7 @@ func (n nemesis) between(from, to int) time.Duration {
 // any is one of the machines that are not gone.
 func (n nemesis) any() *simMember {
 	for {
-		if m := n.members[n.rng.IntN(len(n.members))]; !m.gone {
+		if m := n.machines()[n.rng.IntN(len(n.machines()))]; !m.gone {
 			return m
 		}
 	}
@@ -94,14 +94,14 @@ func (n nemesis) partition() {
 	if m, _ := n.leader(); m != nil && n.rng.IntN(2) == 0 {
 		apart[m] = true
 	}
-	for _, m := range n.members {
+	for _, m := range n.machines() {
 		if n.rng.IntN(3) == 0 {
 			apart[m] = true
 		}
 	}
 	cut := func(on bool) {
-		for _, a := range n.members {
-			for _, b := range n.members {
+		for _, a := range n.machines() {
+			for _, b := range n.machines() {
 				if apart[a] != apart[b] {
 					n.net.set(a.address, b.address, func(l *simLink) { l.cut = on })
 				}
@@ -121,7 +121,7 @@ func (n nemesis) partition() {
 func (n nemesis) oneWay() {
 	m, out := n.any(), n.rng.IntN(2) == 0
 	cut := func(on bool) {
-		for _, o := range n.members {
+		for _, o := range n.machines() {
 			from, to := m.address, o.address
 			if !out {
 				from, to = to, from
@@ -143,7 +143,7 @@ func (n nemesis) lag() {
 		return
 	}
 	set := func(delay time.Duration, cut bool) {
-		for _, o := range n.members {
+		for _, o := range n.machines() {
 			if o != at {
 				n.net.set(o.address, at.address, func(l *simLink) { l.delay = delay })
 				n.net.set(at.address, o.address, func(l *simLink) { l.cut = cut })
@@ -163,8 +163,8 @@ func (n nemesis) lag() {
 func (n nemesis) weather() {
 	drop, dup, delay := n.rng.Float64()/5, n.rng.Float64()/4, n.between(5, 400)
 	set := func(drop, dup float64, delay time.Duration) {
-		for _, a := range n.members {
-			for _, b := range n.members {
+		for _, a := range n.machines() {
+			for _, b := range n.machines() {
 				n.net.set(a.address, b.address, func(l *simLink) { l.drop, l.dup, l.delay = drop, dup, delay })
 			}
 		}
@@ -189,8 +189,9 @@ func (n nemesis) slowDisk() {
 
 func (n nemesis) skew() {
 	m := n.any()
-	m.skew = n.between(-5000, 5000)
-	n.logf("the clock of %s is off by %v", m.id, m.skew)
+	skew := n.between(-5000, 5000)
+	m.skew.Store(int64(skew))
+	n.logf("the clock of %s is off by %v", m.id, skew)
 }
 
 func (n nemesis) transfer() {
@@ -212,7 +213,7 @@ func (n nemesis) restart() {
 // grow adds a machine, at times one that cannot catch up.
 func (n nemesis) grow() {
 	_, p := n.leader()
-	if p == nil || len(n.members) > 7 {
+	if p == nil || len(n.machines()) > 7 {
 		return
 	}
 	before := p.State().Index()

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -38,7 +39,7 @@ type simEnd struct {
 	net       *simNet
 	address   raft.ServerAddress
 	rpcs      chan raft.RPC
-	heartbeat func(raft.RPC)
+	heartbeat atomic.Pointer[func(raft.RPC)]
 	closed    chan struct{}
 	once      sync.Once
 }
@@ -163,12 +164,13 @@ func (n *simNet) deliver(from, to raft.ServerAddress, delay time.Duration, rpc r
 // take gives a request to raft. A heartbeat is answered on the way, by a
 // goroutine that may end in it.
 func (e *simEnd) take(rpc raft.RPC) bool {
-	if a, ok := rpc.Command.(*raft.AppendEntriesRequest); ok && e.heartbeat != nil &&
+	heartbeat := e.heartbeat.Load()
+	if a, ok := rpc.Command.(*raft.AppendEntriesRequest); ok && heartbeat != nil &&
 		a.PrevLogEntry == 0 && a.PrevLogTerm == 0 && len(a.Entries) == 0 && a.LeaderCommitIndex == 0 {
 		e.net.flying.Add(1)
 		go func() {
 			defer e.net.flying.Done()
-			e.heartbeat(rpc)
+			(*heartbeat)(rpc)
 		}()
 		return true
 	}
@@ -237,7 +239,7 @@ func (e *simEnd) EncodePeer(_ raft.ServerID, a raft.ServerAddress) []byte { retu
 func (e *simEnd) DecodePeer(b []byte) raft.ServerAddress { return raft.ServerAddress(b) }
 
 // SetHeartbeatHandler implements raft.Transport.
-func (e *simEnd) SetHeartbeatHandler(handle func(raft.RPC)) { e.heartbeat = handle }
+func (e *simEnd) SetHeartbeatHandler(handle func(raft.RPC)) { e.heartbeat.Store(&handle) }
 
 // Close implements raft.WithClose.
 func (e *simEnd) Close() error { e.net.leave(e); return nil }

@@ -46,7 +46,11 @@ func (c *council) config(dir string) Config {
 		},
 		Certificates: func() (own, authority operator.Validity) { return },
 		History:      func() (int, error) { return 0, nil },
-		Alone:        func() string { return c.alone },
+		Alone: func() string {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.alone
+		},
 		Told: func(began, ended []string) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -63,13 +67,13 @@ func (c *council) config(dir string) Config {
 
 func (c *council) ask(ctx context.Context, address string) (operator.Vitals, error) {
 	c.mu.Lock()
-	deaf, v := c.deaf[address], c.other
+	deaf, v, skew := c.deaf[address], c.other, c.skew
 	c.mu.Unlock()
 	if deaf {
 		<-ctx.Done() // a silent fault: nothing refuses
 		return operator.Vitals{}, errors.New("no answer")
 	}
-	v.ID, v.Version, v.Now = address, "1", time.Now().Add(c.skew)
+	v.ID, v.Version, v.Now = address, "1", time.Now().Add(skew)
 	return v, nil
 }
 
