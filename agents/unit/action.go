@@ -93,8 +93,8 @@ func (Publish) Key() string { return "publish" }
 // Key names the secret.
 func (p PutSecret) Key() string { return "secret " + string(p.Spec.Scope) + " " + p.Spec.Name }
 
-// Key names the task.
-func (o OpenClaim) Key() string { return "claim " + o.Claim.Task }
+// Key names the task and its key: one that is refused delays no other.
+func (o OpenClaim) Key() string { return "claim " + o.Claim.Task + " " + o.Claim.Key }
 
 // Key names the task.
 func (c CloseClaim) Key() string { return "close " + string(c.Outcome.Task.ID) }

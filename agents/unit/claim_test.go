@@ -122,6 +122,21 @@ func TestWhatIsDoneIsClaimedAgainOnlyWhereItsOutcomeIsKnownToBeLost(t *testing.T
 	}
 }
 
+func TestARefusedClaimDelaysNoneForAnotherKey(t *testing.T) {
+	task := effect.Task{ID: "task/configure", Key: "4MB", Scope: effect.ApplicationScope, Idempotent: true}
+	s := founding(nil, task)
+	refused := only(t, s)
+	s.Failures = map[string]unit.Failure{refused.Key(): {Text: "refused", Times: 9, RetryAt: s.Now.Add(time.Minute)}}
+	if a := only(t, s); a != nil {
+		t.Errorf("at once after it was refused: %+v", a)
+	}
+	task.Key = "16MB"
+	answer(&s, []effect.Task{task})
+	if a, ok := only(t, s).(unit.OpenClaim); !ok || a.Claim.Key != "16MB" {
+		t.Errorf("for another key: %+v", a)
+	}
+}
+
 func TestATaskThatWasFoundDoneClosesTheClaimThatIsOpen(t *testing.T) {
 	task := effect.Task{ID: "task/found", Key: "1", Scope: effect.ApplicationScope}
 	s := founding([]effect.Receipt{{Task: "task/found", Key: "1", Unit: model.UnitName{Application: "app"}, Token: 33, State: effect.ClaimOpen}}, task)

@@ -14,7 +14,7 @@ func TestAFailureCountsWhileItsActionIsTried(t *testing.T) {
 	task := effect.Task{ID: "task/found", Key: "1", Scope: effect.ApplicationScope, Idempotent: true}
 	ours := effect.Receipt{Task: "task/found", Key: "1", Unit: model.UnitName{Application: "app"}, Token: 33, State: effect.ClaimOpen}
 	level := func(s unit.State) model.Level {
-		s.Failures = map[string]unit.Failure{"claim task/found": {Text: "refused", Blocked: true, Times: 1, RetryAt: s.Now.Add(time.Minute)}}
+		s.Failures = map[string]unit.Failure{"claim task/found 1": {Text: "refused", Blocked: true, Times: 1, RetryAt: s.Now.Add(time.Minute)}}
 		for _, a := range unit.Step(s) {
 			if r, ok := a.(unit.SendReport); ok {
 				return r.Report.Status.Level
@@ -41,7 +41,7 @@ func TestAStatusNamesWhatFailsAgainAndAgain(t *testing.T) {
 	message := func(times int) string {
 		s := founding(nil, task)
 		s.Answer.Desired.Status = model.Status{Level: model.Waiting, Message: "for the server to listen"}
-		s.Failures = map[string]unit.Failure{"claim task/found": {Text: "no such program", Times: times, RetryAt: s.Now.Add(time.Minute)}}
+		s.Failures = map[string]unit.Failure{"claim task/found 1": {Text: "no such program", Times: times, RetryAt: s.Now.Add(time.Minute)}}
 		for _, a := range unit.Step(s) {
 			if r, ok := a.(unit.SendReport); ok {
 				return r.Report.Status.Message
