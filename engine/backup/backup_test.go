@@ -160,7 +160,7 @@ func TestSealedKeysOpenToTheirHoldersAlone(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "controller")
 			wrong, _ := archive.NewOpener("wrong", "")
 			for _, opener := range []archive.Opener{{}, wrong} {
-				if _, err := Restore(context.Background(), path, dir, opener, noon); !errors.Is(err, model.ErrDenied) {
+				if _, err := Restore(context.Background(), path, dir, opener, noon); !errors.Is(err, model.ErrInvalid) {
 					t.Errorf("restored without what opens it: %v", err)
 				}
 				if _, err := os.Stat(dir); err == nil {

@@ -127,11 +127,11 @@ func (s Seal) Pack(files map[string][]byte) ([]byte, error) {
 func (o Opener) Unpack(part io.Reader, sealed bool) (map[string][]byte, error) {
 	if sealed {
 		if !o.Opens() {
-			return nil, fmt.Errorf("the keys in the archive are sealed: give --passphrase-file or --identity-file: %w", model.ErrDenied)
+			return nil, fmt.Errorf("the keys in the archive are sealed: give --passphrase-file or --identity-file: %w", model.ErrInvalid)
 		}
 		open, err := age.Decrypt(part, o.identities...)
 		if err != nil {
-			return nil, fmt.Errorf("the keys in the archive do not open with this passphrase or identity: %w: %w", err, model.ErrDenied)
+			return nil, fmt.Errorf("the keys in the archive do not open with this passphrase or identity: %w: %w", err, model.ErrInvalid)
 		}
 		part = open
 	}

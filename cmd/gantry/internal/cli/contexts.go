@@ -91,6 +91,10 @@ func (sh *shell) identity() (client.Context, error) {
 		return client.Context{}, err
 	}
 	where, err := client.Load(path)
+	if errors.Is(err, model.ErrNotFound) && path == firstOf(sh.flags.context, sh.Getenv("GANTRY_CONTEXT")) {
+		return where, fmt.Errorf("context %s is neither one that you are logged in to nor a file%s: see gantry contexts",
+			path, model.DidYouMean(path, append(sh.savedContexts(), localContext)))
+	}
 	if err != nil {
 		return where, errors.New(err.Error()) // no refusal by a policy: its class stays here
 	}

@@ -31,6 +31,12 @@ built and uploaded. A bundle, a file whose name ends in .yaml, is applied.`,
   gantry deploy ./my-charm
   gantry deploy ./bundle.yaml`,
 		Args: between(1, 2, "a charm or a bundle", "an application's name"),
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("num-units") && o.units == 0 {
+				return fmt.Errorf("--num-units 0: an application has at least one unit; leave it out for one, or for a subordinate: %w", model.ErrInvalid)
+			}
+			return nil
+		},
 		RunE: sh.connected(o.run),
 	}
 	cmd.Flags().IntVarP(&o.units, "num-units", "n", 0, "number of units (default 1)")

@@ -30,6 +30,12 @@ func newDocs(sh *shell) *cobra.Command {
 }
 
 func writeCommand(w io.Writer, cmd *cobra.Command) {
+	if cmd.Hidden { // what an operator runs may be below it, such as agent reattach
+		for _, child := range cmd.Commands() {
+			writeCommand(w, child)
+		}
+		return
+	}
 	if !cmd.IsAvailableCommand() || cmd.Name() == "completion" || cmd.Name() == "help" {
 		return
 	}

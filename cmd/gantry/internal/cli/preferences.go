@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/operator"
 )
 
 // defaultModel is where commands work that nothing else sends elsewhere.
@@ -30,6 +33,30 @@ func (sh *shell) currentModel() (model.ModelName, error) {
 		return defaultModel, err
 	}
 	return p.Model, nil
+}
+
+// blameChoice says of an error that the model does not exist which an earlier
+// switch chose, be it on another controller at the same place.
+func (s *session) blameChoice(ctx context.Context, err error) error {
+	if !errors.Is(err, model.ErrNotFound) || s.model == defaultModel || firstOf(s.flags.model, s.Getenv("GANTRY_MODEL")) != "" {
+		return err
+	}
+	list, listErr := s.client.ListModels(ctx)
+	if listErr != nil || slices.ContainsFunc(list, func(m operator.ModelSummary) bool { return m.Name == s.model }) {
+		return err
+	}
+	return fmt.Errorf("%w\nmodel %s was chosen with gantry switch and is not on this controller: gantry switch %s", err, s.model, defaultModel)
+}
+
+// ForgetModel forgets the model that was chosen on this host's own install,
+// which is new or gone, and returns it; empty where none was.
+func ForgetModel(getenv func(string) string) (model.ModelName, error) {
+	sh := &shell{Config: Config{Getenv: getenv}}
+	p, err := sh.preferences()
+	if err != nil || p.Context != "" || p.Model == "" || p.Model == defaultModel {
+		return "", err
+	}
+	return p.Model, sh.workIn("")
 }
 
 func (sh *shell) preferencesPath() (string, error) {

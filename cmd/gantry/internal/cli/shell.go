@@ -65,7 +65,7 @@ func (sh *shell) connected(run func(context.Context, *session, []string) error) 
 		defer c.Close()
 		s := &session{shell: sh, client: c, model: name}
 		s.renewed(cmd.Context(), where)
-		err = run(cmd.Context(), s, args)
+		err = s.blameChoice(cmd.Context(), run(cmd.Context(), s, args))
 		if why := c.Stale(); why != "" {
 			fmt.Fprintln(sh.Stderr, "stale:", why)
 		}

@@ -298,7 +298,11 @@ func (w *world) operate(m model.ModelName) (busy bool) {
 		case o.Run.Action == "break":
 			r.Failed = "the mirror is in pieces"
 		case o.Run.Kind == effect.ExecOperation && slices.Contains(o.Run.Command, "false"):
-			r.Failed, r.Code = "exit status 7", 7
+			r.Code = 7
+		case o.Run.Kind == effect.ExecOperation && slices.Contains(o.Run.Command, "nosuchcmd"):
+			r.Failed, r.Code = "executable file not found in $PATH", -1
+		case o.Run.Kind == effect.ExecOperation && slices.Contains(o.Run.Command, "yes"):
+			r.Stdout, r.Truncated = "y\n", "output cut at 256 KiB of 600000 bytes: its end is kept"
 		case o.Run.Kind == effect.ExecOperation:
 			r.Stdout = fmt.Sprintln(o.Run.Command)
 		}

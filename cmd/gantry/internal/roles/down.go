@@ -40,6 +40,11 @@ install goes but the cache of package layers, which other installs share.`,
 			if err := runDown(cmd.Context(), p, destroy); err != nil {
 				return err
 			}
+			if destroy {
+				if _, err := cli.ForgetModel(os.Getenv); err != nil {
+					return err
+				}
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "down: after %.1f s nothing of this install runs\n", time.Since(began).Seconds())
 			return nil
 		},

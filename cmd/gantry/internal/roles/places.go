@@ -80,6 +80,30 @@ func (p Places) make() error {
 	return nil
 }
 
+// begin returns what takes away again what make and saveInstall make from now
+// on, as far as nothing else came to be in it.
+func (p Places) begin() (undo func()) {
+	var made []string
+	for _, path := range []string{p.config(), p.Log, p.Run, p.State} {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			made = append(made, path)
+		}
+	}
+	return func() {
+		for _, path := range made {
+			_ = os.Remove(path) // a directory that holds something stays
+		}
+	}
+}
+
+// flag is what names the install on a command line, where that is needed.
+func (p Places) flag() string {
+	if p.State == DefaultPlaces(os.Getenv).State {
+		return ""
+	}
+	return " --" + stateDirFlag + " " + p.State
+}
+
 // Install is what up chose, for the processes that it starts.
 type Install struct {
 	Provider string `json:"provider"` // sandbox or loopback

@@ -33,3 +33,12 @@ func TestAnInstallLetsItsCharmsPassThrough(t *testing.T) {
 		}
 	}
 }
+
+func TestTheNextStepNamesTheInstallWhereItIsNotTheDefaultOne(t *testing.T) {
+	if said := DefaultPlaces(os.Getenv).flag(); said != "" {
+		t.Errorf("of the default install it says %q", said)
+	}
+	if said := (Places{State: "/srv/other"}).flag(); said != " --state-dir /srv/other" {
+		t.Errorf("of another it says %q", said)
+	}
+}

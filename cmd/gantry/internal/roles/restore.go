@@ -70,16 +70,11 @@ func (o restoreOptions) run(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.make(); err != nil {
-		return err
-	}
-	install, err := o.install(p)
-	if err != nil {
-		return err
-	}
+	undo := p.begin()
 	began := time.Now()
-	r, err := backup.Restore(ctx, file, p.controller(), opener, began)
+	install, r, err := o.restored(ctx, p, file, opener, began)
 	if err != nil {
+		undo()
 		return err
 	}
 	install.Controller, install.Epoch, install.Advertise = r.Controller, r.Epoch.String(), o.advertise
@@ -93,8 +88,19 @@ func (o restoreOptions) run(ctx context.Context, file string) error {
 	fmt.Fprintf(o.out, "restore: %s models of revision %d, index %d, backed up %s, in %.1f s\n",
 		count(len(m.Models)), m.Revision, m.Index, m.Time.Format(time.RFC3339), time.Since(began).Seconds())
 	fmt.Fprintf(o.out, "restore: epoch %v; a controller of an earlier one is obeyed by nobody who hears of it, stop it for good\n", r.Epoch)
-	fmt.Fprintf(o.out, "restore: run gantry up to start it on port %d; machines of other hosts: gantry agent reattach\n", install.Port)
+	fmt.Fprintf(o.out, "restore: run gantry up%s to start it on port %d; machines of other hosts: gantry agent reattach\n", p.flag(), install.Port)
 	return nil
+}
+
+func (o restoreOptions) restored(ctx context.Context, p Places, file string, opener archive.Opener, now time.Time) (i Install, r backup.Restored, err error) {
+	if err = p.make(); err != nil {
+		return i, r, err
+	}
+	if i, err = o.install(p); err != nil {
+		return i, r, err
+	}
+	r, err = backup.Restore(ctx, file, p.controller(), opener, now)
+	return i, r, err
 }
 
 // readdressAdmin has the first operator's context, which comes out of the

@@ -72,3 +72,24 @@ func TestTheOperatorOfARestoredControllerReachesItAndNotTheFormer(t *testing.T) 
 		t.Errorf("the context is %+v, %v", is, err)
 	}
 }
+
+func TestARestoreThatFailsLeavesNothing(t *testing.T) {
+	for name, made := range map[string]bool{"a new directory": false, "one that is there": true} {
+		parent := t.TempDir()
+		state := filepath.Join(parent, "state")
+		if made {
+			if err := os.Mkdir(state, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := Places{State: state, Run: filepath.Join(state, "run"), Log: filepath.Join(state, "log"), Cache: filepath.Join(parent, "cache")}
+		o := restoreOptions{places: func() Places { return p }, up: upOptions{provider: "loopback"}, out: t.Output()}
+		if err := o.run(t.Context(), filepath.Join(parent, "nothing.gantry-backup")); err == nil {
+			t.Fatal("an archive that is not there was restored")
+		}
+		left, err := os.ReadDir(state)
+		if len(left) != 0 || errors.Is(err, os.ErrNotExist) == made {
+			t.Errorf("%s: left %v (%v)", name, left, err)
+		}
+	}
+}

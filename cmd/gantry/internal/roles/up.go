@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gantry-orchestrator/gantry/agents/supervise"
+	"github.com/gantry-orchestrator/gantry/cmd/gantry/internal/cli"
 	"github.com/gantry-orchestrator/gantry/engine/client"
 	"github.com/gantry-orchestrator/gantry/engine/provider"
 	"github.com/gantry-orchestrator/gantry/engine/provider/sandbox"
@@ -95,6 +96,7 @@ func (o upOptions) run(ctx context.Context) error {
 		return err
 	}
 	if install.Controller == "" {
+		o.forgetModel()
 		install.Controller = info.ID
 		if err := p.saveInstall(install); err != nil {
 			return err
@@ -105,6 +107,16 @@ func (o upOptions) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(o.out, "up: controller %s answers on port %d after %.1f s, model %q is ready\n", info.Version, install.Port, time.Since(began).Seconds(), DefaultModel)
 	return nil
+}
+
+// forgetModel leaves behind the model that was chosen on an earlier install: a
+// new controller has only the default one.
+func (o upOptions) forgetModel() {
+	if was, err := cli.ForgetModel(os.Getenv); err != nil {
+		fmt.Fprintf(o.out, "up: the model that gantry switch chose is not forgotten: %v\n", err)
+	} else if was != "" {
+		fmt.Fprintf(o.out, "up: model %s, chosen on an earlier install, is forgotten: commands work in %s\n", was, DefaultModel)
+	}
 }
 
 // install is what an earlier up chose, or a choice made now and said.
