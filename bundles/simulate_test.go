@@ -9,10 +9,12 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/agents/sim"
 	"github.com/gantry-orchestrator/gantry/charms/beacon"
+	"github.com/gantry-orchestrator/gantry/charms/etcd"
 	"github.com/gantry-orchestrator/gantry/charms/pgbouncer"
 	"github.com/gantry-orchestrator/gantry/charms/postgresql"
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/charms/telemetry"
+	"github.com/gantry-orchestrator/gantry/charms/tlscertificates"
 	"github.com/gantry-orchestrator/gantry/model/bundle"
 )
 
@@ -20,9 +22,11 @@ var seeds = flag.Uint64("seeds", 20, "how many seeds each scenario is simulated 
 
 var charms = []sdk.Builtin{
 	{Name: "beacon", Files: beacon.Files, Charm: beacon.Charm{}},
+	{Name: "etcd", Files: etcd.Files, Charm: etcd.Charm{}},
 	{Name: "pgbouncer", Files: pgbouncer.Files, Charm: pgbouncer.Charm{}},
 	{Name: "postgresql", Files: postgresql.Files, Charm: postgresql.Charm{}},
 	{Name: "telemetry", Files: telemetry.Files, Charm: telemetry.Charm{}},
+	{Name: "tls-certificates", Files: tlscertificates.Files, Charm: tlscertificates.Charm{}},
 }
 
 // read parses a bundle of this folder.

@@ -103,7 +103,13 @@ func flag(command []string, name string) string {
 func (w *world) found() {
 	for _, u := range w.units() {
 		m := w.members[u]
-		if !m.running || !m.founds || m.id != 0 || w.founders != nil && slices.Contains(w.founders, u.Dashed()) {
+		if !m.running || !m.founds || m.id != 0 {
+			continue
+		}
+		if slices.Contains(w.founders, u.Dashed()) {
+			if m.seat == 0 { // it comes after the others
+				w.list(u, false)
+			}
 			continue
 		}
 		if w.founders != nil {
