@@ -70,7 +70,8 @@ func (in *install) processes(t *testing.T) (pids []int) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
 		exe, err := os.Readlink(dir + "/exe")
-		if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != filepath.Base(binary) {
+		name := filepath.Base(strings.TrimSuffix(exe, " (deleted)"))
+		if err != nil || strings.TrimSuffix(name, "-dqlite") != filepath.Base(binary) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil && pid != os.Getpid() {
