@@ -17,7 +17,7 @@ import (
 // applyAttempts is how often an Apply that was made for a revision that is
 // past is made anew: so often that it gets through between operators who write
 // all the time, also in other models.
-const applyAttempts = 40
+const applyAttempts = 1000
 
 // Apply makes a model what a bundle says, in one revision; where nothing
 // differs, nothing is committed.
@@ -44,7 +44,7 @@ func (s *Service) Apply(ctx context.Context, r operator.Apply) (operator.Applied
 			change.AtRevision = st.Revision()
 		}
 		applied.Committed, err = s.changed(ctx, who, change, f.ops...)
-		if errors.Is(err, model.ErrConflict) && r.AtRevision == 0 && attempt < applyAttempts && s.log.State().Revision() != st.Revision() {
+		if errors.Is(err, model.ErrConflict) && r.AtRevision == 0 && attempt < applyAttempts && ctx.Err() == nil && s.log.State().Revision() != st.Revision() {
 			r.Key = "" // the refusal is the answer to the old key
 			continue
 		}

@@ -36,13 +36,7 @@ func prepare(t testing.TB) *install {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	in := &install{dir: dir, port: port, before: providertest.Leftovers(t)}
+	in := &install{dir: dir, port: freePorts(t), before: providertest.Leftovers(t)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			in.tell(t)
@@ -55,6 +49,26 @@ func prepare(t testing.TB) *install {
 		_ = os.RemoveAll(dir)
 	})
 	return in
+}
+
+// freePorts finds two ports side by side, for requests and for health. They
+// are below those that the kernel gives to connections.
+func freePorts(t testing.TB) int {
+	t.Helper()
+	for port := 20000 + os.Getpid()%5000*2; port < 32000; port += 2 {
+		first, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+		if err != nil {
+			continue
+		}
+		second, err := net.Listen("tcp", fmt.Sprintf(":%d", port+1))
+		_ = first.Close()
+		if err == nil {
+			_ = second.Close()
+			return port
+		}
+	}
+	t.Fatal("no two ports side by side are free")
+	return 0
 }
 
 // ours reports whether the install is still there.
