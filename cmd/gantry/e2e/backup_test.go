@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -48,7 +47,7 @@ func TestALostControllerIsRestoredElsewhereAndNoServiceNotices(t *testing.T) {
 	if r := in.run(time.Minute, "up"); r.code == 0 || !strings.Contains(r.err, "gantry restore") {
 		t.Errorf("up after the loss: exit %d\n%s", r.code, r.err)
 	}
-	in.port = freePort(t)
+	in.port = freePorts(t, in.port+2)
 	began := time.Now()
 	in.gantry(t, "restore", first, "--passphrase-file", pass, "--port", strconv.Itoa(in.port))
 	in.up(t)
@@ -122,14 +121,4 @@ func (in *install) digest(t testing.TB, archive, name string) string {
 		}
 	}
 	return ""
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -53,6 +53,10 @@ func reloadedConfig(t *testing.T, a *archive) {
 	if changed := differ(before, a.services(t)); len(changed) > 0 {
 		t.Errorf("a setting that is reloaded restarted: %v", changed)
 	}
+	a.change(t, map[string]string{"work_mem": "4MB"}) // and back: its task was done once already
+	a.shows(t, "work_mem", "4MB")
+	a.change(t, map[string]string{"work_mem": "8MB"})
+	a.shows(t, "work_mem", "8MB")
 	a.audit(t)
 }
 

@@ -36,7 +36,7 @@ func prepare(t testing.TB) *install {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &install{dir: dir, port: freePorts(t), before: providertest.Leftovers(t)}
+	in := &install{dir: dir, port: freePorts(t, 20000+os.Getpid()%5000*2), before: providertest.Leftovers(t)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			in.tell(t)
@@ -51,11 +51,11 @@ func prepare(t testing.TB) *install {
 	return in
 }
 
-// freePorts finds two ports side by side, for requests and for health. They
-// are below those that the kernel gives to connections.
-func freePorts(t testing.TB) int {
+// freePorts finds two ports side by side, for requests and for health, from one
+// on. They are below those that the kernel gives to connections.
+func freePorts(t testing.TB, from int) int {
 	t.Helper()
-	for port := 20000 + os.Getpid()%5000*2; port < 32000; port += 2 {
+	for port := from; port < 32000; port += 2 {
 		first, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err != nil {
 			continue

@@ -15,7 +15,7 @@ import (
 const root = "../../.."
 
 // binary is the gantry under test: GANTRY_E2E_BINARY, or bin/gantry, which is
-// built where it is missing.
+// built anew with what stands beside it: an older one would be tested unseen.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -56,13 +56,15 @@ func findBinary() (err error) {
 	if binary, err = filepath.Abs(filepath.Join(root, "bin", "gantry")); err != nil {
 		return err
 	}
-	if _, err := os.Stat(binary); err == nil {
-		return nil
-	}
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "./cmd/gantry")
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build gantry: %w: %s", err, out)
+	for _, build := range [][]string{
+		{"go", "build", "-trimpath", "-o", binary, "./cmd/gantry"},
+		{".ci/dqlite", "build", "-trimpath", "-o", binary + "-dqlite", "./cmd/gantry"},
+	} {
+		cmd := exec.Command(build[0], build[1:]...)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("build gantry: %w: %s", err, out)
+		}
 	}
 	return nil
 }

@@ -51,6 +51,9 @@ func TestNothingSpeaksBeforeMutualTLS(t *testing.T) {
 		t.Error("no socket was found: the search is blind")
 	}
 	health := strconv.Itoa(in.port + 1)
+	if !ports[health] {
+		t.Error("health is not served")
+	}
 	for port := range ports {
 		if port == health {
 			onlyHealth(t, net.JoinHostPort("127.0.0.1", port))

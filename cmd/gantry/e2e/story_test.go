@@ -1,9 +1,6 @@
 package e2e
 
-import (
-	"flag"
-	"testing"
-)
+import "testing"
 
 // TestOneInstallFromUpToDown tells the tests of one install in the order that
 // an operator could live through them. All but the first and the last two use
@@ -43,27 +40,13 @@ func TestOneInstallFromUpToDown(t *testing.T) {
 		{"what needs a restart rolls, replicas first and never two at once", with(rollingConfig)},
 		{"three members become five and three again without losing quorum", with(scale)},
 		{"every member's metrics can be scraped", with(metrics)},
-		{"a scheduled backup appears", onRequest(with(scheduledBackup))},
-		{"changed passwords lose no packet", onRequest(with(setPassword))},
+		{"a scheduled backup appears", with(scheduledBackup)},
+		{"changed passwords lose no packet", with(setPassword)},
 		{"a restore to a chosen second gives the exact count", with(restore)},
 		{"a leader change in the middle of a bootstrap founds no second cluster", func(t *testing.T) { interruptedBootstrap(t, in) }},
 		{"a dead agent is named as the holder, and its machine can be given up", func(t *testing.T) { deadAgent(t, in) }},
 		{"removal leaves nothing", func(t *testing.T) { removal(t, in) }},
 	} {
 		t.Run(story.name, story.tell)
-	}
-}
-
-// operations asks for the stories that do not yet hold in every order.
-var operations = flag.Bool("operations", false, "also the stories of scheduled backups and of changed passwords")
-
-// onRequest is a story that says where it was not asked for.
-func onRequest(story func(*testing.T)) func(*testing.T) {
-	return func(t *testing.T) {
-		if !*operations {
-			t.Log("not asked for: -operations")
-			return
-		}
-		story(t)
 	}
 }
