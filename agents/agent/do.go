@@ -134,7 +134,7 @@ func (u *unitLoop) publish(ctx context.Context, p effect.Publication) error {
 func (u *unitLoop) putSecret(ctx context.Context, p unit.PutSecret) error {
 	s := effect.NewSecret{Unit: u.name, Token: p.Token, Name: p.Spec.Name, Scope: p.Spec.Scope, Grants: p.Spec.Grants}
 	if p.Outcome != nil {
-		s.Fields = perform.SealedFields(p.Outcome.Result)
+		s.Fields = unit.SealedFields(p.Outcome.Result)
 	} else {
 		fields, err := perform.MakeSecret(ctx, u.secrets, p.Spec)
 		if err != nil {
@@ -157,7 +157,7 @@ func (u *unitLoop) closeClaim(ctx context.Context, o unit.Outcome) error {
 	case o.Task.Result == effect.PublicResult:
 		r.Public = o.Result
 	case o.Task.Result == effect.SealedResult:
-		r.Sealed = perform.SealedFields(o.Result)
+		r.Sealed = unit.SealedFields(o.Result)
 	}
 	err := u.agent.Controller.CloseClaim(ctx, r)
 	switch class := model.Class(err); {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gantry-orchestrator/gantry/agents/perform"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
@@ -52,7 +53,7 @@ func (f operationFile) begin(id string) (before *effect.OperationResult, err err
 	if err != nil {
 		return nil, fmt.Errorf("journal an operation: %w", err)
 	}
-	if err := errors.Join(file.Sync(), file.Close(), syncDir(filepath.Dir(string(f)))); err != nil {
+	if err := errors.Join(file.Sync(), file.Close(), perform.SyncDir(filepath.Dir(string(f)))); err != nil {
 		return nil, fmt.Errorf("journal an operation: %w", err)
 	}
 	return nil, nil
@@ -106,12 +107,4 @@ func (f operationFile) settle() error {
 		err = errors.Join(err, os.Remove(filepath.Join(filepath.Dir(string(f)), old.Name())))
 	}
 	return err
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

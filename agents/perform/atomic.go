@@ -39,11 +39,11 @@ func replaceFile(path string, content []byte, mode fs.FileMode, owner account) (
 	if err := aside.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", path, err)
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }
 
-// syncDir flushes a directory, so that names in it survive a crash.
-func syncDir(dir string) error {
+// SyncDir flushes a directory, so that names in it survive a crash.
+func SyncDir(dir string) error {
 	if dir == "" {
 		dir = "."
 	}

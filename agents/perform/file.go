@@ -137,7 +137,7 @@ func makeDir(path string, mode fs.FileMode, owner account) error {
 	if err := os.Chmod(path, mode); err != nil {
 		return fmt.Errorf("set the mode of %s: %w", path, err)
 	}
-	return syncDir(path)
+	return SyncDir(path)
 }
 
 // RestoreFile puts back what was at path. A directory that was not there and

@@ -2,7 +2,6 @@ package perform
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -117,19 +116,4 @@ func unmet(ctx context.Context, secrets Secrets, caller Caller, yields map[effec
 		}
 	}
 	return ""
-}
-
-// SealedFields are the fields of the secret that a task's sealed result
-// becomes: those of a JSON object of strings, else all of it as "value".
-func SealedFields(result string) map[string][]byte {
-	var object map[string]string
-	fields := map[string][]byte{}
-	if json.Unmarshal([]byte(result), &object) == nil && len(object) > 0 {
-		for name, value := range object {
-			fields[name] = []byte(value)
-		}
-		return fields
-	}
-	fields["value"] = []byte(result)
-	return fields
 }

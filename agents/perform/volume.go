@@ -124,7 +124,7 @@ func setAside(path, incarnation string) error {
 	if _, err := remove(stampPath(path)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // ReleaseVolume ends a volume and keeps its data, which it names in left. An
@@ -156,7 +156,7 @@ func DestroyVolume(v effect.Volume, warrants []effect.Warrant) (left []string, e
 }
 
 func syncAbove(path string) error {
-	err := syncDir(filepath.Dir(path))
+	err := SyncDir(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -129,7 +129,7 @@ func (u *unitAgent) putSecret(p unit.PutSecret, done func(error)) {
 		Fields: slices.Sorted(maps.Keys(p.Spec.Fields)), Sealed: []byte("sealed"),
 	}
 	if p.Outcome != nil {
-		op.Fields = sealedFields(p.Outcome.Result)
+		op.Fields = slices.Sorted(maps.Keys(unit.SealedFields(p.Outcome.Result)))
 	}
 	u.call(func() error {
 		if err := u.speaker(); err != nil {
@@ -147,16 +147,6 @@ func (u *unitAgent) putSecret(p unit.PutSecret, done func(error)) {
 		}
 		done(err)
 	})
-}
-
-// sealedFields names the fields of a task's sealed result: those of a JSON
-// object, or "value".
-func sealedFields(result string) []string {
-	var object map[string]string
-	if json.Unmarshal([]byte(result), &object) != nil || len(object) == 0 {
-		return []string{"value"}
-	}
-	return slices.Sorted(maps.Keys(object))
 }
 
 // secretID draws the ID of a secret.
@@ -183,7 +173,7 @@ func (u *unitAgent) closeClaim(o unit.Outcome, done func(error)) {
 	case o.Task.Result == effect.PublicResult:
 		op.Public = o.Result
 	case o.Task.Result == effect.SealedResult:
-		op.Secret = &state.PutSecret{ID: u.machine.sim.secretID(), Fields: sealedFields(o.Result), Sealed: []byte("sealed")}
+		op.Secret = &state.PutSecret{ID: u.machine.sim.secretID(), Fields: slices.Sorted(maps.Keys(unit.SealedFields(o.Result))), Sealed: []byte("sealed")}
 	}
 	u.call(func() error {
 		if err := u.speaker(); err != nil {

@@ -1,6 +1,7 @@
 package unit
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/model/effect"
@@ -88,4 +89,19 @@ func (v view) wantsTask(r effect.Receipt) bool {
 		}
 	}
 	return false
+}
+
+// SealedFields are the fields of the secret that a task's sealed result
+// becomes: those of a JSON object of strings, else all of it as "value".
+func SealedFields(result string) map[string][]byte {
+	var object map[string]string
+	fields := map[string][]byte{}
+	if json.Unmarshal([]byte(result), &object) == nil && len(object) > 0 {
+		for name, value := range object {
+			fields[name] = []byte(value)
+		}
+		return fields
+	}
+	fields["value"] = []byte(result)
+	return fields
 }

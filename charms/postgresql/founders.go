@@ -34,29 +34,13 @@ func (m *member) nameFounders() {
 			with = append(with, p.Unit)
 		}
 	}
-	if len(with)+1 < m.in.Spec.Planned && m.waitsForMachines() {
+	if len(with)+1 < m.in.Spec.Planned && !m.b.Patience(m.in, foundingSince, foundingPatience) {
 		return
 	}
 	if len(with) < 2 {
 		with = nil
 	}
 	m.propose(epoch{Number: 1, Founder: m.in.Spec.Unit, With: with, Incarnation: "epoch-1"})
-}
-
-// waitsForMachines reports whether there is patience left.
-func (m *member) waitsForMachines() bool {
-	text, recorded := sdk.RecordOf(m.in, effect.UnitScope, foundingSince)
-	since, err := time.Parse(time.RFC3339, text)
-	if !recorded || err != nil {
-		m.b.Record(effect.UnitScope, foundingSince, m.in.Now.UTC().Format(time.RFC3339))
-		return true
-	}
-	until := since.Add(foundingPatience)
-	if m.in.Now.Before(until) {
-		m.b.Revisit(until)
-		return true
-	}
-	return false
 }
 
 // partners are the members that a starting member asks for the cluster: all

@@ -239,19 +239,25 @@ func BenchmarkCommits(b *testing.B) {
 	}
 }
 
+// threeStores are three members, each with a client, that take writes.
+func threeStores(t testing.TB) (members []*memberProcess, stores []*store) {
+	t.Helper()
+	certificates := t.TempDir()
+	writeCertificate(t, certificates)
+	members = threeProcesses(t, certificates)
+	for _, m := range members {
+		s := &store{name: m.setup.Member.ID, method: "/member/Put", request: func(_ string, value []byte) []byte { return value }}
+		s.conns = dialled(t, certificates, m.setup.Serve, 2)
+		stores = append(stores, s)
+	}
+	untilPut(t, stores[0])
+	return members, stores
+}
+
 // BenchmarkFailover kills the leader under 16 writers, 20 times, and measures
 // until the next acknowledged commit.
 func BenchmarkFailover(b *testing.B) {
-	certificates := b.TempDir()
-	writeCertificate(b, certificates)
-	members := threeProcesses(b, certificates)
-	var stores []*store
-	for _, m := range members {
-		s := &store{name: m.setup.Member.ID, method: "/member/Put", request: func(_ string, value []byte) []byte { return value }}
-		s.conns = dialled(b, certificates, m.setup.Serve, 2)
-		stores = append(stores, s)
-	}
-	untilPut(b, stores[0])
+	members, stores := threeStores(b)
 	var number, last, leader atomic.Int64
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group

@@ -14,16 +14,7 @@ import (
 // others elect another and commit, has readers wait at its port, and lets it
 // go on.
 func TestALeaderThatWasPausedServesNoStaleRead(t *testing.T) {
-	certificates := t.TempDir()
-	writeCertificate(t, certificates)
-	members := threeProcesses(t, certificates)
-	var stores []*store
-	for _, m := range members {
-		s := &store{name: m.setup.Member.ID, method: "/member/Put", request: func(_ string, value []byte) []byte { return value }}
-		s.conns = dialled(t, certificates, m.setup.Serve, 2)
-		stores = append(stores, s)
-	}
-	untilPut(t, stores[0])
+	members, stores := threeStores(t)
 	leader := 0
 	for range 3 {
 		signalled(t, members[leader], syscall.SIGSTOP)
