@@ -149,6 +149,9 @@ func unixSockets(t *testing.T, pid int, inodes map[string]bool) (n int) {
 			continue
 		}
 		path := filepath.Join(fmt.Sprintf("/proc/%d/root", pid), fields[7])
+		if own, ok := strings.CutPrefix(fields[7], "/proc/self/"); ok { // named by a directory that the process has open
+			path = filepath.Join(fmt.Sprintf("/proc/%d", pid), own)
+		}
 		dir, err := os.Stat(filepath.Dir(path))
 		if err != nil {
 			t.Errorf("process %d: %v", pid, err)
