@@ -1,14 +1,12 @@
 package loopback
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -27,7 +25,7 @@ func (p *Provider) environ(uuid string) []string { return append(os.Environ(), p
 // sessions, and what descends from them. A process that cleared its
 // environment, left its session and lost its parent is not found.
 func (p *Provider) members(uuid string) []process.Identity {
-	mark := []byte(p.mark(uuid))
+	mark := p.mark(uuid)
 	stats, found := map[int]process.Stat{}, map[int]bool{}
 	for _, pid := range process.All() {
 		stat, err := process.ReadStat(pid)
@@ -35,8 +33,8 @@ func (p *Provider) members(uuid string) []process.Identity {
 			continue
 		}
 		stats[pid] = stat
-		environ, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-		found[pid] = slices.ContainsFunc(bytes.Split(environ, []byte{0}), func(v []byte) bool { return bytes.Equal(v, mark) })
+		environ, _ := process.Environ(pid) // of a process of somebody else it is not told
+		found[pid] = slices.Contains(environ, mark)
 	}
 	for grown := true; grown; {
 		grown = false

@@ -155,6 +155,7 @@ type Stat struct {
 	Parent  int
 	Session int
 	Start   uint64
+	environ string // where its environment ends in its memory; "" in the midst of an exec
 }
 
 // ReadStat reads the state of a process; see proc_pid_stat(5).
@@ -165,15 +166,42 @@ func ReadStat(pid int) (Stat, error) {
 	}
 	text := string(b)
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if len(fields) < 20 {
+	if len(fields) < 21 {
 		return Stat{}, fmt.Errorf("stat of process %d has %d fields", pid, len(fields))
 	}
 	s := Stat{State: fields[0][0]}
+	// Field 51; both it and the size of the memory are zero for a kernel thread.
+	if size := fields[20]; len(fields) > 48 && (fields[48] != "0" || size == "0") {
+		s.environ = fields[48]
+	}
 	var errs [3]error
 	s.Parent, errs[0] = strconv.Atoi(fields[1])
 	s.Session, errs[1] = strconv.Atoi(fields[3])
 	s.Start, errs[2] = strconv.ParseUint(fields[19], 10, 64)
 	return s, errors.Join(errs[:]...)
+}
+
+// execPatience bounds the wait for a program that is being loaded.
+const execPatience = 100 * time.Millisecond
+
+// Environ is the environment that a process began with. In the midst of an
+// exec there is none yet: Environ waits for it.
+func Environ(pid int) ([]string, error) {
+	path := "/proc/" + strconv.Itoa(pid) + "/environ"
+	for deadline := time.Now().Add(execPatience); ; pause(context.Background(), time.Millisecond) {
+		before, err := ReadStat(pid)
+		if err != nil {
+			return nil, err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		after, err := ReadStat(pid)
+		if len(b) > 0 || err != nil || after.environ != "" && after.environ == before.environ || time.Now().After(deadline) {
+			return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00"), err
+		}
+	}
 }
 
 // All returns the numbers of all processes that can be seen.

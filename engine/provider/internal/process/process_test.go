@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -82,5 +84,27 @@ func TestTerminateWaitsUntilTheSignalIsHandledAtMostUntilItsContextEnds(t *testi
 	}
 	if err := id.Wait(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheEnvironmentOfAProcessThatExecsOverAndOverIsAlwaysSeen(t *testing.T) {
+	again := `[ "$1" = 0 ] && exec sleep 1000; exec sh -c "$0" "$0" $(($1 - 1))`
+	cmd := exec.Command("sh", "-c", again, again, "300")
+	cmd.Env = []string{"MARK=ours", "PATH=" + os.Getenv("PATH")}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	for looks := 0; ; looks++ {
+		environ, err := Environ(cmd.Process.Pid)
+		if err != nil || !slices.Contains(environ, "MARK=ours") {
+			t.Fatalf("look %d: %q, %v", looks, environ, err)
+		}
+		if line, _ := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/comm"); string(line) == "sleep\n" {
+			break
+		}
 	}
 }
