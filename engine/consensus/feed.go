@@ -75,12 +75,13 @@ func (f *feed) wake() {
 }
 
 // after returns the changes past an index, up to the head that is returned
-// too, or a channel that is closed when there may be some.
+// too, or a channel that is closed when there may be some. Where they are no
+// longer kept, the head is the index after which changes are.
 func (f *feed) after(index uint64) (changes []Change, head uint64, wait <-chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if index < f.from {
-		return nil, 0, nil, fmt.Errorf("changes after index %d are no longer kept: read the state and watch from its index: %w", index, model.ErrNotFound)
+		return nil, f.from, nil, fmt.Errorf("changes after index %d are no longer kept: read the state and watch from its index: %w", index, model.ErrNotFound)
 	}
 	if f.head <= index {
 		return nil, f.head, f.pulled, nil
@@ -96,8 +97,8 @@ func (f *feed) after(index uint64) (changes []Change, head uint64, wait <-chan s
 
 // Changes waits for entries past an index and returns what they changed,
 // oldest first, with the index to ask from next. It fails with
-// model.ErrNotFound where they are no longer kept. There may be none: a
-// refused command has an index too.
+// model.ErrNotFound where they are no longer kept, with the index from which
+// on they are. There may be none: a refused command has an index too.
 func (n *Node) Changes(ctx context.Context, index uint64) (changes []Change, next uint64, err error) {
 	for {
 		changes, head, wait, err := n.fsm.feed.after(index)

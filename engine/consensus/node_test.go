@@ -259,8 +259,12 @@ func TestChangesThatAreNoLongerKeptAreSaidToBe(t *testing.T) {
 	for i := range uint64(2 * keptChanges) {
 		f.append(i, make([]state.Command, 1), []state.Outcome{{Result: state.Result{Changed: []state.Key{{}}}}})
 	}
-	if _, _, _, err := f.after(0); !errors.Is(err, model.ErrNotFound) {
+	_, from, _, err := f.after(0)
+	if !errors.Is(err, model.ErrNotFound) {
 		t.Errorf("got %v, want not found", err)
+	}
+	if changes, _, _, err := f.after(from); err != nil || len(changes) < keptChanges || changes[0].Index != from+1 {
+		t.Errorf("after index %d, where they begin, are %d changes, %v", from, len(changes), err)
 	}
 	changes, head, _, err := f.after(2*keptChanges - 3)
 	if err != nil || len(changes) != 3 || head != 2*keptChanges {

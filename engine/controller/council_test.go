@@ -351,11 +351,16 @@ func removedIsRefused(t *testing.T, c *council) {
 	}
 	self := operator.ControllerSelf{ID: row.ID, Address: row.Address, Version: row.Version, Level: row.Level}
 	for _, left := range c.await("two are left", func(list []operator.Controller) bool { return len(list) == 2 }) {
-		for what, err := range c.peerRoutes(t, left.Address, as, self) {
-			if refused := errors.Is(err, model.ErrDenied); refused == (what == "consensus") || what == "consensus" && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reset") {
-				t.Errorf("%s with %s: %v", what, left.Address, err)
+		// A follower hears of the removal after the leader has it.
+		c.poll("all is refused at "+left.Address, func() error {
+			var open []error
+			for what, err := range c.peerRoutes(t, left.Address, as, self) {
+				if refused := errors.Is(err, model.ErrDenied); refused == (what == "consensus") || what == "consensus" && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reset") {
+					open = append(open, fmt.Errorf("%s: %v", what, err))
+				}
 			}
-		}
+			return errors.Join(open...)
+		})
 	}
 	membership := must(client.DialMembership(must(client.Load(m.agent))(t)))(t)
 	defer membership.Close()

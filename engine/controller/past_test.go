@@ -62,6 +62,7 @@ func TestTheHistoryTellsWhatHappenedToAUnit(t *testing.T) {
 			t.Fatalf("the status log is %+v, want it to end idle", log)
 		}
 	}
+	w.remembers("m", "for the test")
 	past = must(w.admin.ListHistory(t.Context(), operator.HistoryQuery{Model: "m", Entity: unit.String()}))(t)
 	if e := past.Entries[0]; e.Kind != "change" || e.Reason != "for the test" {
 		t.Errorf("the first entry of %v is %+v, want its deployment with its reason", unit, e)

@@ -30,6 +30,15 @@ func (s State) Epoch() model.Epoch {
 	return model.Epoch{}
 }
 
+// Begins is the index at which this life of the control plane begins: what is
+// before it is another's.
+func (s State) Begins() uint64 {
+	if r := s.head.Backups.Restored; r != nil {
+		return r.Index + indexStep
+	}
+	return 0
+}
+
 // Restored returns the state with which a control plane begins anew after its
 // controllers were lost: of a higher epoch, at a higher index, and without the
 // controllers that were, which do not come back under their IDs. Id is random.

@@ -28,7 +28,6 @@ func (r *Recorder) events(ctx context.Context) {
 		var rows []history.Row
 		switch {
 		case errors.Is(err, model.ErrNotFound):
-			next = r.Log.State().Index()
 			rows = []history.Row{history.Gap{Source: r.next(), At: r.Now(), What: "events", First: cursor + 1, Last: next}}
 		case err != nil:
 			return // the term is over
@@ -52,12 +51,8 @@ func (r *Recorder) cursor(ctx context.Context) (uint64, bool) {
 	for ctx.Err() == nil {
 		st := r.Log.State()
 		cursor, err := r.History.Cursor(ctx, cursorOf(st))
-		if restored := st.Backups().Restored; err == nil && restored != nil {
-			// Of a life that began with a backup, what is before it is another's.
-			cursor = max(cursor, restored.Index)
-		}
 		if err == nil {
-			return min(cursor, st.Index()), true
+			return min(max(cursor, st.Begins()), st.Index()), true
 		}
 		wait(ctx, nil, nil, retryEvery)
 	}
