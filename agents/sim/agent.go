@@ -61,7 +61,7 @@ func hostOf(name model.UnitName, charm model.CharmName) effect.Host {
 	dir := func(parent string) string { return path.Join(parent, name.Dashed()) }
 	return effect.Host{
 		Root: "/", Data: dir("/var/lib/gantry/data"), Config: dir("/var/lib/gantry/config"),
-		Run: dir("/run/gantry/unit"), Log: dir("/var/log/gantry"),
+		Run: dir("/run/gantry/unit"), Log: dir("/var/log/gantry"), Software: "/var/lib/gantry/software",
 		Program: []string{"/usr/bin/gantry", "charm-exec", string(charm), "run"}, Superuser: true, User: "root",
 	}
 }
@@ -218,7 +218,7 @@ func (u *unitAgent) withdraw() {
 func (u *unitAgent) look() {
 	m := u.machine
 	seen := unit.Observed{
-		Ready: true, Packages: map[string]string{}, Files: map[effect.ID]string{}, Volumes: map[effect.ID]string{},
+		Ready: true, Packages: map[string]string{}, Software: map[string]bool{}, Files: map[effect.ID]string{}, Volumes: map[effect.ID]string{},
 		Services: u.state.Observed.Services,
 	}
 	effects := u.state.Answer.Desired.Effects()
@@ -239,6 +239,8 @@ func (u *unitAgent) look() {
 			}
 		case e.Package != nil && m.packages[e.Package.Name] != "":
 			seen.Packages[e.Package.Name] = m.packages[e.Package.Name]
+		case e.Software != nil && m.software[e.Software.Directory()]:
+			seen.Software[e.Software.Directory()] = true
 		}
 	}
 	u.state.Observed = seen

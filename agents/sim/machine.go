@@ -24,6 +24,7 @@ type machine struct {
 	files    map[string]hostFile // by path
 	volumes  map[string]string   // value of the volume's fact, by path
 	packages map[string]string   // installed version by name
+	software map[string]bool     // by directory
 
 	// What a crash of the machine ends.
 	processes map[string]process // by unit and service
@@ -64,7 +65,7 @@ func (s *simulation) provision(ref state.MachineRef, uuid string) {
 	m := &machine{
 		sim: s, ref: ref, uuid: uuid, address: "10.0.0." + string(ref.Machine),
 		journals: map[model.UnitName][][]byte{}, files: map[string]hostFile{}, volumes: map[string]string{},
-		packages: map[string]string{}, processes: map[string]process{},
+		packages: map[string]string{}, software: map[string]bool{}, processes: map[string]process{},
 	}
 	for _, name := range row.Packages {
 		name, version, pinned := strings.Cut(name, "=")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func (u *unitAgent) perform(p unit.Perform, done func(error)) {
 // duration draws how long a step takes.
 func (s *simulation) duration(step effect.Step) time.Duration {
 	switch step.Kind {
-	case effect.Install:
+	case effect.Install, effect.Fetch:
 		return s.between(time.Second, 20*time.Second)
 	case effect.Start, effect.Restart, effect.Stop:
 		return s.between(50*time.Millisecond, 3*time.Second)
@@ -243,6 +244,8 @@ func (m *machine) onDisk(u *unitAgent, s effect.Step) {
 	switch e := s.Effect; s.Kind {
 	case effect.Install:
 		m.packages[e.Package.Name] = versionOf(e.Package.Name)
+	case effect.Fetch:
+		m.software[e.Software.Directory()] = true
 	case effect.Write:
 		m.files[e.File.Path] = hostFile{u.name, *e.File}
 	case effect.Stamp, effect.Wipe:
@@ -269,18 +272,22 @@ func (m *machine) removed(e effect.Effect, f former, u *unitAgent) {
 		delete(m.files, e.File.Path)
 	case e.Package != nil && f.Adds && !m.usedElsewhere(u, e.Package.Name):
 		delete(m.packages, e.Package.Name)
+	case e.Software != nil && !m.usesElsewhere(u, func(other effect.Effect) bool {
+		return other.Software != nil && other.Software.Directory() == e.Software.Directory()
+	}):
+		delete(m.software, e.Software.Directory())
 	}
 }
 
 func (m *machine) usedElsewhere(u *unitAgent, name string) bool {
+	return m.usesElsewhere(u, func(e effect.Effect) bool { return e.Package != nil && e.Package.Name == name })
+}
+
+// usesElsewhere reports whether another unit of the machine has such an effect.
+func (m *machine) usesElsewhere(u *unitAgent, such func(effect.Effect) bool) bool {
 	for _, other := range m.runningUnits() {
-		if other == u {
-			continue
-		}
-		for _, a := range other.state.Journal.Applied {
-			if a.Effect.Package != nil && a.Effect.Package.Name == name {
-				return true
-			}
+		if other != u && slices.ContainsFunc(other.state.Journal.Applied, func(a effect.Applied) bool { return such(a.Effect) }) {
+			return true
 		}
 	}
 	return false

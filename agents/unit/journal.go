@@ -281,6 +281,8 @@ func place(s effect.Step) string {
 		return s.Effect.File.Path
 	case s.Effect.Volume != nil:
 		return s.Effect.Volume.Path
+	case s.Effect.Software != nil:
+		return s.Effect.Software.Directory()
 	default:
 		return ""
 	}

@@ -76,6 +76,7 @@ func NeedsPerson(a Action, err error) bool {
 type Observed struct {
 	Ready    bool                 // the host was looked at since the agent started
 	Packages map[string]string    // installed version by name
+	Software map[string]bool      // whole, by effect.Software.Directory
 	Files    map[effect.ID]string // digest of what is there; empty: nothing
 	Volumes  map[effect.ID]string // value of the volume's fact
 	Services map[effect.ID]Process
@@ -201,7 +202,7 @@ func Changed(a, b effect.Desired) []effect.ID {
 // seen is the host and the controller as effect.Diff wants them.
 func (s State) seen() effect.Observed {
 	seen := effect.Observed{
-		Spec: s.Journal.Intent.Spec, Live: s.live(), Packages: s.Observed.Packages,
+		Spec: s.Journal.Intent.Spec, Live: s.live(), Packages: s.Observed.Packages, Software: s.Observed.Software,
 		Volumes: s.Observed.Volumes, Facts: s.facts(),
 		Drifted: map[effect.ID]string{}, Services: map[effect.ID]effect.ServiceState{},
 	}

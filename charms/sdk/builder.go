@@ -22,6 +22,16 @@ func (b *Builder) Package(name string) effect.ID {
 	return id
 }
 
+// Software wants files that no package has, as Lock reads them. ID is by
+// default "software/NAME"; SoftwareDir says where they are.
+func (b *Builder) Software(s effect.Software) effect.ID {
+	if s.ID == "" {
+		s.ID = effect.ID("software/" + s.Name)
+	}
+	b.want.Software = append(b.want.Software, s)
+	return s.ID
+}
+
 // File wants a file. ID is by default "file/" and the name in the path, Mode
 // 0644.
 func (b *Builder) File(f effect.File) effect.ID {

@@ -174,6 +174,25 @@ func TestTheBuilderGivesBackTheIDsThatItUses(t *testing.T) {
 	}
 }
 
+func TestALockIsWantedAsSoftwareBelowTheMachinesOwnDirectory(t *testing.T) {
+	s := sdk.MustLock([]byte("name: kafka\nversion: 4.1.0\njars:\n- {coordinates: a:b:1, sha256: " + strings.Repeat("a", 64) + ", size: 7}\n"))
+	var b sdk.Builder
+	if id := b.Software(s); id != "software/kafka" {
+		t.Errorf("id %s", id)
+	}
+	want := b.Done(sdk.Active(""))
+	if err := want.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	in := effect.Input{Host: effect.Host{Software: "/srv/software"}}
+	if dir := sdk.SoftwareDir(in, want.Software[0]); !strings.HasPrefix(dir, "/srv/software/kafka-4.1.0-") || dir != sdk.SoftwareDir(in, s) {
+		t.Errorf("directory %s", dir)
+	}
+	if _, err := sdk.Lock([]byte("name: kafka\n")); !errors.Is(err, model.ErrInvalid) {
+		t.Errorf("half a lock: %v", err)
+	}
+}
+
 func TestAnAddressOfEitherKindIsJoinedWithItsPort(t *testing.T) {
 	for address, want := range map[string]string{"10.0.0.1": "10.0.0.1:80", "fd00::1": "[fd00::1]:80"} {
 		if got := sdk.Join(address, 80); got != want {

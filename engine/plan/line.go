@@ -17,6 +17,9 @@ func (u *unit) line(in effect.Intent, s effect.Step) operator.PlannedEffect {
 	l := operator.PlannedEffect{
 		Effect: string(s.ID), Action: u.action(s), Certainty: operator.Certain, Disrupts: s.Disrupts, Destroys: s.Destroys,
 	}
+	if s.Effect.Software != nil {
+		l.Detail = s.Effect.Software.String()
+	}
 	if s.Turn != nil {
 		l.Turn = s.Turn.Name
 	}
@@ -38,7 +41,7 @@ func (u *unit) action(s effect.Step) string {
 	switch s.Kind {
 	case effect.Update, effect.Conclude:
 		return ""
-	case effect.Restart, effect.Reload, effect.Run, effect.Stop:
+	case effect.Restart, effect.Reload, effect.Run, effect.Stop, effect.Fetch:
 		return string(s.Kind)
 	case effect.Remove, effect.Release, effect.Destroy, effect.Undo:
 		return "remove"

@@ -17,6 +17,7 @@ type ProbeID string
 // undone in reverse order.
 type Desired struct {
 	Packages []Package    `json:"packages,omitempty"`
+	Software []Software   `json:"software,omitempty"`
 	Files    []File       `json:"files,omitempty"`
 	Volumes  []Volume     `json:"volumes,omitempty"`
 	Services []Service    `json:"services,omitempty"`

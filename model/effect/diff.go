@@ -49,6 +49,8 @@ func (d *differ) effect(e Effect) {
 	switch e.kind() {
 	case packageKind:
 		d.packaged(*e.Package)
+	case softwareKind:
+		d.software(*e.Software)
 	case fileKind:
 		d.file(*e.File)
 	case volumeKind:

@@ -5,22 +5,28 @@ import (
 	"strings"
 )
 
-// departures are the steps that undo what left Desired, and what a file left
-// at its former path.
+// departures are the steps that undo what left Desired, and what a file or
+// software left at its former path. Software stays for a service that goes on
+// with it.
 func (d *differ) departures() {
 	for _, a := range slices.Backward(d.was.entries) {
 		id := a.Effect.ID()
 		n, wanted := d.byID[id]
 		switch {
-		case wanted && (a.Effect.File == nil || a.Effect.File.Path == n.place()):
+		case wanted && !moved(a.Effect, n.Effect):
 			continue
 		case a.Effect.Task != nil && !d.undoes(a):
 			continue
-		case !wanted && d.needed(id):
+		case (!wanted || a.Effect.Software != nil) && d.needed(id):
 			continue
 		}
 		d.depart(a)
 	}
+}
+
+// moved reports whether an effect is wanted elsewhere than it was.
+func moved(was, is Effect) bool {
+	return (was.File != nil || was.Software != nil) && was.place() != is.place()
 }
 
 // undoes reports whether an entry speaks for its task: the newest key that has

@@ -12,26 +12,28 @@ type kind string
 // The kinds of effect that a host's journal knows, and those that are
 // published to the controller.
 const (
-	packageKind kind = "package"
-	fileKind    kind = "file"
-	volumeKind  kind = "volume"
-	serviceKind kind = "service"
-	taskKind    kind = "task"
-	bagKind     kind = "bag"
-	recordKind  kind = "record"
-	secretKind  kind = "secret"
+	packageKind  kind = "package"
+	softwareKind kind = "software"
+	fileKind     kind = "file"
+	volumeKind   kind = "volume"
+	serviceKind  kind = "service"
+	taskKind     kind = "task"
+	bagKind      kind = "bag"
+	recordKind   kind = "record"
+	secretKind   kind = "secret"
 )
 
 // Effect is one thing that there should be: exactly one of the fields.
 type Effect struct {
-	Package *Package    `json:"package,omitempty"`
-	File    *File       `json:"file,omitempty"`
-	Volume  *Volume     `json:"volume,omitempty"`
-	Service *Service    `json:"service,omitempty"`
-	Task    *Task       `json:"task,omitempty"`
-	Bag     *Bag        `json:"bag,omitempty"`
-	Record  *Record     `json:"record,omitempty"`
-	Secret  *SecretSpec `json:"secret,omitempty"`
+	Package  *Package    `json:"package,omitempty"`
+	Software *Software   `json:"software,omitempty"`
+	File     *File       `json:"file,omitempty"`
+	Volume   *Volume     `json:"volume,omitempty"`
+	Service  *Service    `json:"service,omitempty"`
+	Task     *Task       `json:"task,omitempty"`
+	Bag      *Bag        `json:"bag,omitempty"`
+	Record   *Record     `json:"record,omitempty"`
+	Secret   *SecretSpec `json:"secret,omitempty"`
 }
 
 // kind says which field is set.
@@ -39,6 +41,8 @@ func (e Effect) kind() kind {
 	switch {
 	case e.Package != nil:
 		return packageKind
+	case e.Software != nil:
+		return softwareKind
 	case e.File != nil:
 		return fileKind
 	case e.Volume != nil:
@@ -61,6 +65,8 @@ func (e Effect) ID() ID {
 	switch e.kind() {
 	case packageKind:
 		return e.Package.ID
+	case softwareKind:
+		return e.Software.ID
 	case fileKind:
 		return e.File.ID
 	case volumeKind:
@@ -91,6 +97,8 @@ func (e Effect) Hash() string {
 	switch e.kind() {
 	case packageKind:
 		return hashOf(Package{Name: e.Package.Name, Version: e.Package.Version})
+	case softwareKind:
+		return hashOf(e.Software.Directory())
 	case fileKind:
 		f := *e.File
 		f.ID, f.After = "", nil
@@ -116,6 +124,8 @@ func (s Service) Process() string {
 // needs are the IDs that the effect itself names as to be done before it.
 func (e Effect) needs() []ID {
 	switch e.kind() {
+	case softwareKind:
+		return e.Software.After
 	case fileKind:
 		return e.File.After
 	case volumeKind:
@@ -136,9 +146,12 @@ func (e Effect) needs() []ID {
 	}
 }
 
-// place is the path that the effect occupies, or "".
+// place is the path that the effect occupies, or "". A software's is relative
+// to the machine's root of software.
 func (e Effect) place() string {
 	switch e.kind() {
+	case softwareKind:
+		return e.Software.Directory()
 	case fileKind:
 		return e.File.Path
 	case volumeKind:
@@ -161,6 +174,9 @@ func (d Desired) Effects() []Effect {
 	var all []Effect
 	for i := range d.Packages {
 		all = append(all, Effect{Package: &d.Packages[i]})
+	}
+	for i := range d.Software {
+		all = append(all, Effect{Software: &d.Software[i]})
 	}
 	for i := range d.Files {
 		all = append(all, Effect{File: &d.Files[i]})

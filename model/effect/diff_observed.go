@@ -8,6 +8,7 @@ type Observed struct {
 	Spec     Spec                `json:"spec"`
 	Live     Live                `json:"live"`
 	Packages map[string]string   `json:"packages,omitempty"` // installed: name to exact version
+	Software map[string]bool     `json:"software,omitempty"` // whole: by Software.Directory
 	Drifted  map[ID]string       `json:"drifted,omitempty"`  // applied files that are not as they were written, and how
 	Volumes  map[ID]string       `json:"volumes,omitempty"`  // as a volume's fact; none is unknown
 	Services map[ID]ServiceState `json:"services,omitempty"` // under supervision
@@ -28,6 +29,9 @@ func (o Observed) After(s Step) Observed {
 	case Install:
 		o.Packages = maps.Clone(o.Packages)
 		set(&o.Packages, s.Effect.Package.Name, expectedVersion(o, *s.Effect.Package))
+	case Fetch:
+		o.Software = maps.Clone(o.Software)
+		set(&o.Software, s.Effect.Software.Directory(), true)
 	case Write:
 		o.Drifted = maps.Clone(o.Drifted)
 		delete(o.Drifted, s.ID)
@@ -78,6 +82,9 @@ func expectRemoved(o Observed, s Step) Observed {
 	case packageKind:
 		o.Packages = maps.Clone(o.Packages)
 		delete(o.Packages, s.Effect.Package.Name)
+	case softwareKind:
+		o.Software = maps.Clone(o.Software)
+		delete(o.Software, s.Effect.Software.Directory())
 	case serviceKind:
 		o.Services = maps.Clone(o.Services)
 		delete(o.Services, s.ID)

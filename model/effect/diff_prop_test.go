@@ -72,7 +72,7 @@ func names(steps []effect.Step) (out []string) {
 // desired draws a valid Desired over a few ids, so that several draws overlap.
 // Effects need only such as come before them in a drawn order of the ids.
 func desired(t *rapid.T) effect.Desired {
-	ids := []effect.ID{"package/a", "package/b", "dir/d", "file/x", "file/y", "volume/v", "service/s", "service/r", "task/t", "task/u"}
+	ids := []effect.ID{"package/a", "package/b", "software/w", "dir/d", "file/x", "file/y", "volume/v", "service/s", "service/r", "task/t", "task/u"}
 	ids = rapid.Permutation(ids).Draw(t, "order")
 	var d effect.Desired
 	var earlier []effect.ID
@@ -103,6 +103,10 @@ func draw(t *rapid.T, d *effect.Desired, id effect.ID, needs func() []effect.ID,
 	switch id {
 	case "package/a", "package/b":
 		d.Packages = append(d.Packages, effect.Package{ID: id, Name: string(id[8:]), Version: version})
+	case "software/w":
+		s := kafka(version)
+		s.ID, s.After = id, needs()
+		d.Software = append(d.Software, s)
 	case "dir/d":
 		d.Files = append(d.Files, effect.File{ID: id, Path: "/d", Dir: true, After: without(needs(), "file/x")})
 	case "file/x", "file/y":

@@ -7,6 +7,7 @@ type StepKind string
 // to the same.
 const (
 	Install  StepKind = "install"  // a package, at the effect's version where it has one
+	Fetch    StepKind = "fetch"    // software, or take into use what is there of it
 	Write    StepKind = "write"    // a file or directory
 	Stamp    StepKind = "stamp"    // make a volume's directory and stamp it, or set its mode and owner
 	Wipe     StepKind = "wipe"     // warranted: set the data aside, stamp an empty directory
@@ -21,7 +22,7 @@ const (
 	Publish  StepKind = "publish"  // a bag
 	Propose  StepKind = "propose"  // a record
 	Mint     StepKind = "mint"     // a secret
-	Remove   StepKind = "remove"   // a package, file or service that left: stop it, put back what was before
+	Remove   StepKind = "remove"   // a package, software, file or service that left: stop it, put back what was before
 	Release  StepKind = "release"  // a volume that left: its data stays
 	Destroy  StepKind = "destroy"  // warranted: a volume that left goes with its data
 )

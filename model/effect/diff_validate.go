@@ -53,7 +53,9 @@ func (v *validator) declare(e Effect) {
 		v.complain("%s %q: it has no id", e.kind(), e.place())
 	case v.ids[id]:
 		v.complain("%s: two effects have this id", id)
-	case e.place() != "" && !path.IsAbs(e.place()):
+	case e.Software != nil && e.Software.fault() != "":
+		v.complain("%s: %s", id, e.Software.fault())
+	case e.Software == nil && e.place() != "" && !path.IsAbs(e.place()):
 		v.complain("%s: path %q is not absolute; build it from Input.Host", id, e.place())
 	case (e.kind() == fileKind || e.kind() == volumeKind) && e.place() == "":
 		v.complain("%s: it has no path", id)

@@ -24,6 +24,7 @@ type Host struct {
 	Data      string   `json:"data"`      // directory for the unit's volumes
 	Config    string   `json:"config"`    // directory for the unit's configuration
 	Run       string   `json:"run"`       // directory for sockets and pid files
+	Software  string   `json:"software"`  // directory of the machine's software
 	Log       string   `json:"log"`       // directory for logs
 	Program   []string `json:"program"`   // command that runs the charm's own Program
 	Superuser bool     `json:"superuser"` // the agent may act as any user

@@ -87,8 +87,9 @@ const (
 
 // PlannedEffect is one line of a plan.
 type PlannedEffect struct {
-	Effect    string    `json:"effect"` // id, such as file/patroni.yml
-	Action    string    `json:"action"` // add, change, remove, restart, reload, run
+	Effect    string    `json:"effect"`           // id, such as file/patroni.yml
+	Action    string    `json:"action"`           // add, change, remove, restart, reload, run, fetch
+	Detail    string    `json:"detail,omitempty"` // what it is, where the id does not say it
 	Certainty Certainty `json:"certainty"`
 	Diff      string    `json:"diff,omitempty"` // unified, of a file
 	Turn      string    `json:"turn,omitempty"` // that it waits for

@@ -84,8 +84,8 @@ func (m *Model) hosts() string {
 			files = append(files, f.Path+" "+effect.Effect{File: &f}.Hash())
 		}
 		slices.Sort(files)
-		out += fmt.Sprintf("%s packages %v volumes %v services %v files %v bags %v\n",
-			u.name, u.seen.Packages, u.seen.Volumes, u.seen.Services, files, u.bags)
+		out += fmt.Sprintf("%s packages %v software %v volumes %v services %v files %v bags %v\n",
+			u.name, u.seen.Packages, u.seen.Software, u.seen.Volumes, u.seen.Services, files, u.bags)
 	}
 	return out
 }

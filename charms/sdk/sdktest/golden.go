@@ -68,6 +68,9 @@ func Text(d effect.Desired) string {
 	for _, p := range d.Packages {
 		fmt.Fprintf(&b, "%s %s\n", p.ID, p.Version)
 	}
+	for _, s := range d.Software {
+		fmt.Fprintf(&b, "%s %s\n", s.ID, s)
+	}
 	for _, f := range d.Files {
 		fmt.Fprintf(&b, "%s %s %04o %s:%s\n%s", f.ID, f.Path, f.Mode, f.Owner, f.Group, indent(contentText(f.Content)))
 	}

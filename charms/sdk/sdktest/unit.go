@@ -119,7 +119,8 @@ func (m *Model) host(u *Unit) effect.Host {
 	dir := func(under string) string { return path.Join(under, u.name.Dashed()) }
 	return effect.Host{
 		Root: "/", Data: dir("/var/lib/gantry/data"), Config: dir("/var/lib/gantry/config"), Run: dir("/run/gantry/unit"), Log: dir("/var/log/gantry"),
-		Program: []string{"/usr/bin/gantry", "charm-exec", string(m.builtin.Name), "run"}, Superuser: true, User: "root",
+		Software: "/var/lib/gantry/software",
+		Program:  []string{"/usr/bin/gantry", "charm-exec", string(m.builtin.Name), "run"}, Superuser: true, User: "root",
 	}
 }
 

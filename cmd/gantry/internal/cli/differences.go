@@ -34,7 +34,7 @@ func differenceLine(p palette, d operator.Difference) string {
 
 func sign(p palette, action string) string {
 	switch action {
-	case "add":
+	case "add", "fetch":
 		return p.green("+")
 	case "remove":
 		return p.red("-")

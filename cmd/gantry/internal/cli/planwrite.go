@@ -43,6 +43,9 @@ func writePlan(w io.Writer, p palette, plan operator.Planned) {
 
 func writeEffect(w io.Writer, p palette, e operator.PlannedEffect) {
 	line := fmt.Sprintf("  %s %s %s", sign(p, e.Action), e.Action, e.Effect)
+	if e.Detail != "" {
+		line += ": " + e.Detail
+	}
 	var notes []string
 	if e.Certainty != operator.Certain {
 		notes = append(notes, string(e.Certainty))

@@ -83,6 +83,7 @@ func planned(t *testing.T) operator.Planned {
 		},
 		Placements: []operator.Placement{{Unit: unitName(t, "postgresql/3"), Machine: "5", New: true}, {Unit: unitName(t, "lamp/1"), Machine: "0"}},
 		Units: []operator.PlannedUnit{{Unit: unitName(t, "postgresql/0"), Effects: []operator.PlannedEffect{
+			{Effect: "software/kafka", Action: "fetch", Detail: "kafka 4.1.0, 42 files, 118 MiB", Certainty: operator.Certain},
 			{Effect: "file/patroni.yml", Action: "change", Certainty: operator.Certain, Diff: "@@ -1 +1 @@\n-max_connections: 100\n+max_connections: 200\n"},
 			{Effect: "service/patroni", Action: "restart", Certainty: operator.Expected, Turn: "restart", Disrupts: true},
 			{Effect: "volume/pgdata", Action: "remove", Certainty: operator.Unsure, Destroys: true},
