@@ -89,13 +89,21 @@ func revisionOf(answer any) string {
 	return fmt.Sprintf(" as revision %d", at.Revision)
 }
 
-// persist sends until a controller answers.
+// persist sends until a controller answers. Where the time ends in the midst of
+// a try, it says what the tries before were told.
 func persist[A any](interrupt, ctx context.Context, send func(context.Context) (A, error)) (A, error) {
+	var told error
 	for {
 		answer, err := send(ctx)
-		if !errors.Is(err, model.ErrUnavailable) {
+		switch {
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && told == nil:
+			return answer, fmt.Errorf("no answer: %w: %w", errUnknownOutcome, err)
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
+			return answer, fmt.Errorf("no answer to the last of several tries: %w: %w; before that: %w", errUnknownOutcome, err, told)
+		case !errors.Is(err, model.ErrUnavailable):
 			return answer, err
 		}
+		told = err
 		select {
 		case <-ctx.Done():
 			return answer, err

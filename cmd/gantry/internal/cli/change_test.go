@@ -54,6 +54,27 @@ func TestAControllerThatStaysAwayIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestATimeThatEndsInTheMidstOfATrySaysWhatWasToldBefore(t *testing.T) {
+	for tries, want := range map[int]string{
+		1: "no answer: it is not known whether the change was committed: context deadline exceeded",
+		2: "no answer to the last of several tries: it is not known whether the change was committed: context deadline exceeded; before that: 1 of 3 controllers answer: unavailable",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := 0
+			_, err := commit(t.Context(), changing(), "changing", func(ctx context.Context) (operator.Committed, error) {
+				if n++; n < tries {
+					return operator.Committed{}, fmt.Errorf("1 of 3 controllers answer: %w", model.ErrUnavailable)
+				}
+				<-ctx.Done()
+				return operator.Committed{}, ctx.Err()
+			})
+			if err == nil || err.Error() != want || exitCode(err) != ExitTimeout || !errors.Is(err, errUnknownOutcome) {
+				t.Errorf("after %d tries: %v, exit code %d", n, err, exitCode(err))
+			}
+		})
+	}
+}
+
 func TestAnInterruptTellsWhatBecameOfTheChange(t *testing.T) {
 	tests := map[string]struct {
 		answer error // after a second, nil for success
