@@ -89,7 +89,7 @@ func (in *install) leavesNothing(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("the host is not as it was before up:\n%s", strings.Join(left, "\n"))
+			t.Errorf("the host is not as it was before up: %s", strings.Join(left, "; "))
 			break
 		}
 		time.Sleep(time.Second)
