@@ -105,8 +105,10 @@ func (a *agent) listServices(ctx context.Context) error {
 	was := ps.of
 	ps.of = next
 	for _, u := range a.all() {
-		if name := u.name.Dashed(); was == nil || !sameProcesses(was[name], next[name]) {
-			u.post(func() { u.setProcesses(next[name]) })
+		name := u.name.Dashed()
+		// What is posted runs without the lock, and a note made meanwhile writes to next.
+		if own := next[name]; was == nil || !sameProcesses(was[name], own) {
+			u.post(func() { u.setProcesses(own) })
 		}
 	}
 	return nil
