@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,6 +81,32 @@ func openCgroups(parent string) *cgroups {
 		}
 	}
 	return c
+}
+
+// sweepTime is what the kernel has to let go of processes that were killed.
+const sweepTime = 2 * time.Second
+
+// Sweep removes the control groups that a supervisor of a directory, killed
+// with all its services, left behind. It ran in the caller's own group.
+func Sweep(dir string) error {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return fmt.Errorf("sweep control groups: %w", err)
+	}
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return fmt.Errorf("sweep control groups: %w", err)
+	}
+	var errs []error
+	for _, h := range parseHierarchies(string(mounts)) {
+		_, group := h.locate(parseOwn(string(own)), groupOf(dir))
+		err := removeGroups(group)
+		for deadline := time.Now().Add(sweepTime); errors.Is(err, unix.EBUSY) && time.Now().Before(deadline); err = removeGroups(group) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func (c *cgroups) has(name string) bool {

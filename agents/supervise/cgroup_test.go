@@ -176,15 +176,36 @@ func TestStopReachesWhoeverLeftTheSession(t *testing.T) {
 func TestNoCgroupIsLeftBehind(t *testing.T) {
 	needsController(t, tracker)
 	c := testConfig(shortDir(t))
-	c.Cgroup = "gantry-supervise-left"
 	t.Run("supervise", func(t *testing.T) {
 		client := supervisorIn(t, c)
 		s := shell("a", "exec sleep 1000")
 		s.Limits = Limits{MemoryMiB: 64, CPUPercent: 50, Pids: 10}
 		mustStart(t, client, s)
 	})
+	noneLeft(t, groupOf(c.Dir))
+}
+
+func TestWhatAKilledSupervisorLeftIsSwept(t *testing.T) {
+	needsController(t, tracker)
+	dir := shortDir(t)
+	left := openCgroups(groupOf(dir))
+	t.Cleanup(left.close)
+	if g, lacking := left.create("app/0", Limits{CPUPercent: 50, Pids: 10}); len(lacking) > 0 {
+		t.Fatal(g, lacking)
+	}
+	if err := Sweep(dir); err != nil {
+		t.Fatal(err)
+	}
+	noneLeft(t, groupOf(dir))
+	if err := Sweep(dir); err != nil {
+		t.Errorf("where nothing is left: %v", err)
+	}
+}
+
+func noneLeft(t *testing.T, group string) {
+	t.Helper()
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d os.DirEntry, _ error) error {
-		if d != nil && d.Name() == c.Cgroup {
+		if d != nil && d.Name() == group {
 			t.Errorf("%s is left", path)
 		}
 		return nil

@@ -45,8 +45,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Socket = filepath.Join(c.Dir, "run", "socket")
 	}
 	if c.Cgroup == "" {
-		sum := sha256.Sum256([]byte(c.Dir))
-		c.Cgroup = "gantry-" + hex.EncodeToString(sum[:6])
+		c.Cgroup = groupOf(c.Dir)
 	}
 	if c.LogInterval == 0 {
 		c.LogInterval = time.Second
@@ -64,4 +63,10 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// groupOf names the parent of the control groups of a supervisor's services.
+func groupOf(dir string) string {
+	sum := sha256.Sum256([]byte(dir))
+	return "gantry-" + hex.EncodeToString(sum[:6])
 }

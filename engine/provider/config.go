@@ -26,6 +26,9 @@ type Config struct {
 	// Init is the command line of the first process in a machine. It ends, all
 	// of the machine's processes with it, at SIGTERM.
 	Init func(Instance) []string
+	// Swept is called once all processes of a machine that shares the host's
+	// control groups were killed; it may be nil.
+	Swept func(Instance) error
 
 	Log      *slog.Logger
 	Progress func(Progress) // may be nil; called from several goroutines

@@ -61,7 +61,7 @@ func (p *Provider) kill(ctx context.Context, uuid string) error {
 			members = append(members, rec.Process)
 		}
 		if len(members) == 0 {
-			return nil
+			return p.swept(uuid)
 		}
 		for _, id := range members {
 			if err := id.Signal(unix.SIGKILL); err != nil {
@@ -74,6 +74,18 @@ func (p *Provider) kill(ctx context.Context, uuid string) error {
 			}
 		}
 	}
+}
+
+// swept has what a machine left in the host's control groups removed.
+func (p *Provider) swept(uuid string) error {
+	rec, err := p.store.Load(uuid)
+	if err != nil || p.cfg.Swept == nil { // it has no record where its making was cut short
+		return nil
+	}
+	if err := p.cfg.Swept(p.instance(rec)); err != nil {
+		return fmt.Errorf("kill machine %s: %w", uuid, err)
+	}
+	return nil
 }
 
 // Exec implements provider.Execer, in the machine's root directory.

@@ -47,6 +47,8 @@ func (p *place) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.run, "run", "/run/gantry", "the machine's directory for sockets")
 }
 
+func (p place) supervisor() string { return filepath.Join(p.dirs().State, "supervisor") }
+
 func (p place) socket() string { return filepath.Join(p.run, "supervisor", "socket") }
 
 // superviseRole owns service processes: of a machine, where it also keeps the
@@ -60,7 +62,7 @@ func superviseRole(places func() Places) *cobra.Command {
 			c := supervise.Config{Jitter: rand.Float64, Logger: logger("supervisor")}
 			if machine {
 				spec := at.agentSpec()
-				c.Dir, c.Socket, c.Agent = filepath.Join(at.dirs().State, "supervisor"), at.socket(), &spec
+				c.Dir, c.Socket, c.Agent = at.supervisor(), at.socket(), &spec
 				if err := at.make(); err != nil {
 					return err
 				}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/gantry-orchestrator/gantry/agents/supervise"
 	"github.com/gantry-orchestrator/gantry/engine/provider"
 	"github.com/gantry-orchestrator/gantry/engine/provider/loopback"
 	"github.com/gantry-orchestrator/gantry/engine/provider/sandbox"
@@ -23,7 +24,7 @@ type machines interface {
 func openProvider(ctx context.Context, p Places, i Install, log *slog.Logger, progress func(provider.Progress)) (machines, error) {
 	c := provider.Config{
 		StateDir: p.provider(), RunDir: p.Run, CacheDir: p.Cache, Base: i.Base,
-		Init: machineInit, Log: log, Progress: progress,
+		Init: machineInit, Swept: machineSwept, Log: log, Progress: progress,
 	}
 	switch i.Provider {
 	case "sandbox":
@@ -37,4 +38,9 @@ func openProvider(ctx context.Context, p Places, i Install, log *slog.Logger, pr
 // machineInit is the command line of a machine's first process.
 func machineInit(m provider.Instance) []string {
 	return []string{m.Binary, superviseCommand, "--machine", "--root", m.Root, "--run", m.Run}
+}
+
+// machineSwept removes the control groups of a machine's services.
+func machineSwept(m provider.Instance) error {
+	return supervise.Sweep(place{root: m.Root, run: m.Run}.supervisor())
 }
