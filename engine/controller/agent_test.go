@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,7 @@ type fakeAgent struct {
 	uuid  string
 	as    client.Context
 
+	died    atomic.Bool
 	mu      sync.Mutex
 	intents map[model.UnitName]effect.Intent
 	pushes  map[model.UnitName]int
@@ -44,10 +46,16 @@ func newFakeAgent(w *world, uuid string, c client.Context) *fakeAgent {
 
 func (a *fakeAgent) run(ctx context.Context) error {
 	defer a.Close()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !a.died.Load() {
 		_ = a.session(ctx)
 	}
 	return nil
+}
+
+// die breaks the agent's connections for good.
+func (a *fakeAgent) die() {
+	a.died.Store(true)
+	_ = a.Close()
 }
 
 func (a *fakeAgent) session(ctx context.Context) error {

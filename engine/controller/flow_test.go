@@ -1,8 +1,10 @@
 package controller
 
 import (
+	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gantry-orchestrator/gantry/engine/client"
@@ -69,6 +71,29 @@ func TestDeployRelateConfigureAndRemove(t *testing.T) {
 	if len(s.Applications) != 1 || len(s.Relations) != 0 || len(s.Machines) != 1 {
 		t.Errorf("after the removal: %d applications, %+v, %d machines", len(s.Applications), s.Relations, len(s.Machines))
 	}
+}
+
+func TestAnAgentWhoseSessionBreaksIsWaitedForAtOnce(t *testing.T) {
+	w := begin(t, t.TempDir())
+	must(w.admin.AddModel(w.ctx, operator.AddModel{Name: "m"}))(t)
+	must(w.admin.Deploy(w.ctx, operator.Deploy{Model: "m", Charm: "web"}))(t)
+	w.converge("m")
+	w.agentOf("m", "web/0").die()
+	broken := errors.New("seen")
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	for ctx.Err() == nil { // until the end of the stream has come
+		err := w.admin.Wait(ctx, "m", 0, func(p operator.Progress) error {
+			if slices.ContainsFunc(p.Waiting, func(s string) bool { return strings.Contains(s, "the session of the agent") }) {
+				return broken
+			}
+			return nil
+		})
+		if errors.Is(err, broken) {
+			return
+		}
+	}
+	t.Error("nobody waited for an agent whose session broke before it was missed")
 }
 
 func TestAMachineMayBeSaidToBeGoneTwice(t *testing.T) {
