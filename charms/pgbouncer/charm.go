@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
+	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -30,6 +31,13 @@ const (
 	replicaPort = 15433 // leads to a replica
 	sqlPort     = 5432
 	restPort    = 8008 // of Patroni, which says who is primary
+)
+
+const (
+	poolID     = effect.ID("service/pgbouncer")
+	proxyID    = effect.ID("service/haproxy")
+	poolProbe  = effect.ProbeID("pgbouncer/listening")
+	proxyProbe = effect.ProbeID("haproxy/listening")
 )
 
 // Reconcile implements sdk.Charm.
@@ -63,10 +71,14 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 		return p.b.Done(sdk.Waiting("for %s to make the database", backend.Remote))
 	}
 	p.backend, p.login = backend, login
+	if waits := p.certify(); waits != "" {
+		p.b.Partial("%s", waits)
+		return p.b.Done(sdk.Waiting("%s", waits))
+	}
 	p.services(packages)
 	p.publish(client)
 	p.b.Port(poolPort)
-	if healthy, known := sdk.Fact[string](in, "pgbouncer/listening"); known && healthy == "true" {
+	if healthy, known := sdk.Fact[string](in, poolProbe); known && healthy == "true" {
 		return p.b.Done(sdk.Active("pooling for %s", client.Remote))
 	}
 	return p.b.Done(sdk.Maintenance("starting"))
@@ -74,15 +86,17 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 
 // pool is one unit's view while Reconcile runs.
 type pool struct {
-	in      effect.Input
-	b       *sdk.Builder
-	backend effect.Relation
-	login   effect.Secret
+	in        effect.Input
+	b         *sdk.Builder
+	backend   effect.Relation
+	login     effect.Secret
+	tls       requirer.Certificate
+	certified bool // tls is signed
 }
 
 // client is the relation of the principal, once it has asked. One that ends
 // keeps its pool until it is gone.
-func (p pool) client() (effect.Relation, bool) {
+func (p *pool) client() (effect.Relation, bool) {
 	for _, r := range sdk.Relations(p.in, "database") {
 		if r.Bag["database"] != "" {
 			return r, true
@@ -92,7 +106,7 @@ func (p pool) client() (effect.Relation, bool) {
 }
 
 // ending reports whether the relation to the principal is being removed.
-func (p pool) ending() bool {
+func (p *pool) ending() bool {
 	return slices.ContainsFunc(sdk.Relations(p.in, "database"), func(r effect.Relation) bool { return r.Life != model.Alive })
 }
 
@@ -105,16 +119,16 @@ func request(client effect.Relation) map[string]string {
 	return bag
 }
 
-func (p pool) user(name string) string {
+func (p *pool) user(name string) string {
 	if p.in.Host.Superuser {
 		return name
 	}
 	return p.in.Host.User
 }
 
-func (p pool) dir() string { return path.Join(p.in.Host.Config, "pgbouncer") }
+func (p *pool) dir() string { return path.Join(p.in.Host.Config, "pgbouncer") }
 
-func (p pool) services(packages []effect.ID) {
+func (p *pool) services(packages []effect.ID) {
 	owner := p.user("postgres")
 	dir := p.b.Dir(effect.File{Path: p.dir(), Mode: 0o755, Owner: owner, Group: owner, After: packages})
 	after := append(packages, dir)
@@ -123,31 +137,34 @@ func (p pool) services(packages []effect.ID) {
 	}
 	users := file("users.txt", 0o600, owner, sdk.Text(
 		`"`, sdk.Secret(p.login, "username"), `" "`, sdk.Secret(p.login, "password"), "\"\n"))
-	ini := file("pgbouncer.ini", 0o640, owner, p.ini())
+	certificates, encryption := p.certificates(func(name string, mode uint32, content effect.Content) effect.ID {
+		return file(name, mode, owner, content)
+	})
+	ini := file("pgbouncer.ini", 0o640, owner, sdk.Text(p.ini(), encryption))
 	cfg := file("haproxy.cfg", 0o644, p.user("haproxy"), sdk.Text(p.haproxy()))
 
-	listening := p.b.Probe(effect.Probe{ID: "pgbouncer/listening", TCP: sdk.HostPort(p.in, poolPort), Interval: 2 * time.Second})
-	following := p.b.Probe(effect.Probe{ID: "haproxy/listening", TCP: sdk.HostPort(p.in, primaryPort), Interval: 2 * time.Second})
+	listening := p.b.Probe(effect.Probe{ID: poolProbe, TCP: sdk.HostPort(p.in, poolPort), Interval: 2 * time.Second})
+	following := p.b.Probe(effect.Probe{ID: proxyProbe, TCP: sdk.HostPort(p.in, primaryPort), Interval: 2 * time.Second})
 	haproxy := p.b.Service(effect.Service{
-		ID:      "service/haproxy",
+		ID:      proxyID,
 		Command: []string{"/usr/sbin/haproxy", "-W", "-db", "-f", path.Join(p.dir(), "haproxy.cfg")},
 		User:    p.user("haproxy"), Group: p.user("haproxy"),
 		ReloadOn: []effect.ID{cfg}, ReloadSignal: "SIGUSR2", StopTimeout: 5 * time.Second,
 		Health: following, Uses: append(packages, cfg),
 	})
 	p.b.Service(effect.Service{
-		ID:      "service/pgbouncer",
+		ID:      poolID,
 		Command: []string{"/usr/sbin/pgbouncer", path.Join(p.dir(), "pgbouncer.ini")},
 		User:    owner, Group: owner,
-		ReloadOn: []effect.ID{ini, users}, ReloadSignal: "SIGHUP", StopTimeout: 5 * time.Second,
-		Health: listening, Uses: append(packages, ini, users, haproxy),
+		ReloadOn: append(certificates, ini, users), ReloadSignal: "SIGHUP", StopTimeout: 5 * time.Second,
+		Health: listening, Uses: slices.Concat(packages, certificates, []effect.ID{ini, users, haproxy}),
 	})
 }
 
 // ini is pgbouncer.ini: one process, every database through the local HAProxy.
 // Users that the login file does not know are looked up by the function that
 // PostgreSQL's charm makes.
-func (p pool) ini() effect.Content {
+func (p *pool) ini() effect.Content {
 	local := p.in.Spec.Address
 	return sdk.Text("[databases]\n",
 		"* = host=", local, " port=", primaryPort, "\n\n[pgbouncer]\n",
@@ -168,7 +185,7 @@ func (p pool) ini() effect.Content {
 // says that it is the primary, behind the second while it is a replica. The
 // next primary is found within half a second of its promotion, and one that
 // lost its part is confirmed to have within a quarter more than a second.
-func (p pool) haproxy() string {
+func (p *pool) haproxy() string {
 	var b strings.Builder
 	b.WriteString("global\n  maxconn 2000\n  hard-stop-after 30s\n\ndefaults\n  mode tcp\n  timeout connect 3s\n  timeout client 24h\n  timeout server 24h\n  timeout check 3s\n")
 	p.frontend(&b, "primary", primaryPort)
@@ -176,7 +193,7 @@ func (p pool) haproxy() string {
 	return b.String()
 }
 
-func (p pool) frontend(b *strings.Builder, role string, port int) {
+func (p *pool) frontend(b *strings.Builder, role string, port int) {
 	fmt.Fprintf(b, "\nlisten %s\n  bind %s\n  option httpchk OPTIONS /%s\n  http-check expect status 200\n", role, sdk.HostPort(p.in, port), role)
 	fmt.Fprintf(b, "  default-server inter 1s fastinter 250ms downinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions\n")
 	for _, u := range sdk.Present(p.backend) {
@@ -188,7 +205,7 @@ func (p pool) frontend(b *strings.Builder, role string, port int) {
 
 // endpoints are where the client connects: to the unit on its own machine, or
 // to any of the units that have machines of their own.
-func (p pool) endpoints() string {
+func (p *pool) endpoints() string {
 	if !p.in.Spec.Principal.IsZero() {
 		return sdk.Join("localhost", poolPort)
 	}
@@ -203,12 +220,12 @@ func (p pool) endpoints() string {
 }
 
 // publish gives the client its login and where to connect.
-func (p pool) publish(client effect.Relation) {
+func (p *pool) publish(client effect.Relation) {
 	if peers, ok := sdk.PeerRelation(p.in); ok {
-		p.b.Publish(peers.ID, map[string]string{"pooling": "true"}, "service/pgbouncer")
+		p.b.Publish(peers.ID, map[string]string{"pooling": "true"}, poolID)
 	}
 	endpoint := map[string]string{"endpoints": sdk.HostPort(p.in, poolPort)}
-	p.b.Publish(client.ID, endpoint, "service/pgbouncer")
+	p.b.Publish(client.ID, endpoint, poolID)
 	if !p.in.Live.Leader {
 		return
 	}
@@ -222,11 +239,15 @@ func (p pool) publish(client effect.Relation) {
 		},
 	})
 	if secret, made := sdk.SecretNamed(p.in, name); made {
-		p.b.PublishApplication(client.ID, map[string]string{
+		bag := map[string]string{
 			"database":    p.backend.Bag["database"],
 			"endpoints":   p.endpoints(),
 			"secret-user": secret.ID,
 			"version":     p.backend.Bag["version"],
-		}, "service/pgbouncer")
+		}
+		if id := p.trusted(client); id != "" {
+			bag["secret-tls"] = id
+		}
+		p.b.PublishApplication(client.ID, bag, poolID)
 	}
 }

@@ -8,12 +8,16 @@ import (
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/charms/postgresql/internal/operate"
+	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
 // Call implements sdk.Caller.
 func (Charm) Call(ctx context.Context, call effect.Invocation) (string, error) {
+	if run, ok := requirer.Calls[call.Name]; ok {
+		return run(call.Args)
+	}
 	run, ok := calls[call.Name]
 	if !ok {
 		return "", fmt.Errorf("call %q: %w", call.Name, model.ErrNotFound)
@@ -38,13 +42,18 @@ var calls = map[string]func(context.Context, map[string]string) (string, error){
 	callDropUser:   dropUser,
 	callMonitoring: ensureMonitoring,
 	callPasswords:  changePasswords,
+	callShow:       showCertificate,
 }
 
 func patroniOf(args map[string]string) operate.Patroni {
 	return operate.Patroni{Address: args["address"], Password: args["patroni-password"]}
 }
 
-func raftOf(address string, args map[string]string) operate.Raft {
+// consensusOf is the cluster's, as the member at an address sees it.
+func consensusOf(address string, args map[string]string) operate.Consensus {
+	if args["consensus"] == consensusEtcd {
+		return operate.Listing{Patroni: operate.Patroni{Address: address, Password: args["patroni-password"]}}
+	}
 	return operate.Raft{Address: address, Password: args["raft-password"]}
 }
 
@@ -58,20 +67,16 @@ func backrestOf(args map[string]string) operate.Backrest {
 
 // admit lets a member start only where the cluster that it joins can admit it.
 func admit(ctx context.Context, args map[string]string) (string, error) {
-	q, err := raftOf(args["address"], args).Status(ctx)
-	if err != nil {
+	if _, err := consensusOf(args["address"], args).Lists(ctx, args["address"]); err != nil {
 		return "", err
 	}
-	if !q.Has {
-		return "", fmt.Errorf("the consensus at %s has no quorum: %w", args["address"], model.ErrUnavailable)
-	}
-	_, err = patroniOf(args).Leader(ctx)
+	_, err := patroniOf(args).Leader(ctx)
 	return "", err
 }
 
 // memberReady answers "true" once the member votes in a quorum and serves.
 func memberReady(ctx context.Context, args map[string]string) (string, error) {
-	q, err := raftOf(args["address"], args).Status(ctx)
+	votes, err := consensusOf(args["address"], args).Lists(ctx, args["address"])
 	if err != nil {
 		return "", err
 	}
@@ -85,21 +90,15 @@ func memberReady(ctx context.Context, args map[string]string) (string, error) {
 	}
 	for _, m := range members {
 		if m.Role == "leader" {
-			return fmt.Sprint(q.Has && q.Lists(args["address"]) && s.Running()), nil
+			return fmt.Sprint(votes && s.Running()), nil
 		}
 	}
 	return "false", nil
 }
 
 func listed(ctx context.Context, args map[string]string) (string, error) {
-	q, err := raftOf(args["partner"], args).Status(ctx)
-	if err != nil {
-		return "", err
-	}
-	if !q.Has {
-		return "", fmt.Errorf("the consensus at %s has no quorum: %w", args["partner"], model.ErrUnavailable)
-	}
-	return fmt.Sprint(q.Lists(args["address"])), nil
+	is, err := consensusOf(args["partner"], args).Lists(ctx, args["address"])
+	return fmt.Sprint(is), err
 }
 
 func configure(ctx context.Context, args map[string]string) (string, error) {
@@ -150,7 +149,7 @@ func switchover(ctx context.Context, args map[string]string) (string, error) {
 }
 
 func leave(ctx context.Context, args map[string]string) (string, error) {
-	return "", raftOf(args["partner"], args).Remove(ctx, args["address"])
+	return "", consensusOf(args["partner"], args).Remove(ctx, args["address"])
 }
 
 func stanza(ctx context.Context, args map[string]string) (string, error) {
@@ -228,4 +227,8 @@ func changePasswords(ctx context.Context, args map[string]string) (string, error
 		}
 	}
 	return "", operate.SQL{Address: args["sockets"]}.ChangePasswords(ctx, changed)
+}
+
+func showCertificate(ctx context.Context, args map[string]string) (string, error) {
+	return "", sqlOf(args).Show(ctx, args["certificate"])
 }

@@ -7,10 +7,12 @@
 package postgresql
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
+	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -62,6 +64,10 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 		m.b.Partial("%s", waits)
 		return m.b.Done(sdk.Waiting("%s", waits))
 	}
+	if problem := m.refusedConsensus(); problem != "" {
+		m.b.Partial("%s", problem)
+		return m.b.Done(sdk.Blocked("%s", problem))
+	}
 	volume, known := sdk.Volume(in, volumeID)
 	if known && volume.Foreign {
 		m.b.Partial("the data directory holds data that is not ours")
@@ -70,6 +76,16 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	m.volume = volume
 
 	uses := append(packages, m.directories(packages)...)
+	shown, waits := m.certify(uses)
+	uses = append(uses, shown...)
+	if waits = cmp.Or(waits, m.consult()); waits != "" {
+		m.b.Partial("%s", waits)
+		if m.leaving() {
+			m.b.Hold(in.Spec.Unit, "it waits %s", waits)
+		}
+		return m.b.Done(sdk.Waiting("%s", waits))
+	}
+	uses = append(uses, m.consensusFiles(uses)...)
 	if !m.founds() && !m.joined() && !m.stopped() {
 		task := m.join(uses)
 		if task == "" {
@@ -101,16 +117,19 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 
 // member is one unit's view while Reconcile runs.
 type member struct {
-	in       effect.Input
-	b        *sdk.Builder
-	settings settings
-	peers    effect.Relation
-	secret   effect.Secret // passwords that all members share
-	epoch    epoch
-	volume   sdk.VolumeState
-	observed patroniStatus
-	known    bool           // observed is known
-	cleared  effect.ProbeID // the member probe, once it is wanted
+	in        effect.Input
+	b         *sdk.Builder
+	settings  settings
+	peers     effect.Relation
+	secret    effect.Secret // passwords that all members share
+	epoch     epoch
+	volume    sdk.VolumeState
+	observed  patroniStatus
+	known     bool // observed is known
+	tls       requirer.Certificate
+	certified bool           // tls is signed
+	keys      keys           // of etcd, where the consensus is there
+	cleared   effect.ProbeID // the member probe, once it is wanted
 }
 
 // patroniStatus is what GET /patroni selects of a member.
@@ -157,7 +176,7 @@ func (m *member) leaving() bool { return sdk.Leaving(m.in) && !sdk.EndingWhole(m
 
 func (m *member) packages() []effect.ID {
 	var ids []effect.ID
-	for _, name := range []string{"postgresql-15", "patroni", "python3-pysyncobj", "pgbackrest"} {
+	for _, name := range []string{"postgresql-15", "patroni", "python3-pysyncobj", "python3-etcd", "pgbackrest"} {
 		ids = append(ids, m.b.Package(name))
 	}
 	return ids
@@ -173,7 +192,7 @@ func (m *member) status() model.Status {
 	case m.running() && m.takingUp():
 		return sdk.Maintenance("taking up the settings")
 	case m.isPrimary():
-		return sdk.Active("primary")
+		return sdk.Active("primary%s", m.unusedEtcd())
 	case m.running() && m.observed.role() == roleSync:
 		return sdk.Active("synchronous standby")
 	case m.running():

@@ -16,14 +16,15 @@ import (
 func (m *member) databases() {
 	for _, r := range sdk.Relations(m.in, "database") {
 		name := r.Bag["database"]
-		if name == "" || !m.in.Live.Leader {
-			continue
-		}
-		if r.Life != model.Alive {
+		switch published := sdk.Published(m.in, r.ID).Application; {
+		case !m.in.Live.Leader:
+		case r.Life != model.Alive && name != "":
 			m.dropUser(r, name)
-			continue
+		case name != "":
+			m.database(r, name)
+		case r.Life == model.Alive && len(published) > 0:
+			m.b.PublishApplication(r.ID, published) // what was asked for before is still granted
 		}
-		m.database(r, name)
 	}
 }
 
@@ -58,13 +59,17 @@ func (m *member) database(r effect.Relation, name string) {
 		Idempotent: true,
 		Timeout:    time.Minute,
 	})
-	m.b.PublishApplication(r.ID, map[string]string{
+	bag := map[string]string{
 		"database":            name,
 		"endpoints":           sdk.Join(primary, sqlPort),
 		"read-only-endpoints": strings.Join(m.replicas(primary), ","),
 		"secret-user":         login.secret.ID,
 		"version":             m.versionPublished(r.ID),
-	}, done)
+	}
+	if id := m.trusted(r); id != "" {
+		bag["secret-tls"] = id
+	}
+	m.b.PublishApplication(r.ID, bag, done)
 }
 
 // versionPublished is the server's version, or what was published of it while

@@ -16,8 +16,9 @@ import (
 type epoch struct {
 	Number      int              `json:"number"`
 	Founder     model.UnitName   `json:"founder"`
-	With        []model.UnitName `json:"with,omitempty"` // who are voters beside the founder from the start
-	Incarnation string           `json:"incarnation"`    // stamp of every member's data
+	With        []model.UnitName `json:"with,omitempty"`      // who are voters beside the founder from the start
+	Incarnation string           `json:"incarnation"`         // stamp of every member's data
+	Consensus   string           `json:"consensus,omitempty"` // its kind, raft where none is named
 }
 
 const (
@@ -41,8 +42,15 @@ func (m *member) mint() (waits string) {
 		m.b.Secret(effect.SecretSpec{Name: peerSecret, Scope: effect.ApplicationScope, Fields: fields})
 	}
 	var founded bool
-	if m.epoch, founded = currentEpoch(m.in); !founded && m.in.Live.Leader {
-		m.nameFounders()
+	m.epoch, founded = currentEpoch(m.in)
+	if !founded {
+		consensus, waits := m.chosenConsensus()
+		if waits != "" {
+			return waits
+		}
+		if m.in.Live.Leader {
+			m.nameFounders(consensus)
+		}
 	}
 	switch {
 	case !minted:
@@ -102,6 +110,12 @@ func (m *member) publishMember() {
 	bag := map[string]string{}
 	for k, v := range sdk.Published(m.in, m.peers.ID).Unit {
 		bag[k] = v // what is unknown now was true when it was published
+	}
+	switch {
+	case !m.certified:
+		delete(bag, "tls")
+	case m.shows() || m.running() && bag["member"] == "": // who has just begun began with it
+		bag["tls"] = "on"
 	}
 	if m.running() {
 		bag["member"] = fmt.Sprint(m.epoch.Number)

@@ -27,7 +27,7 @@ func (e epoch) foundedBy(u model.UnitName) bool { return e.Founder == u || slice
 
 // nameFounders proposes the first epoch with all units whose machines are
 // there. A pair bears no loss, so that one of two founds alone.
-func (m *member) nameFounders() {
+func (m *member) nameFounders(consensus string) {
 	var with []model.UnitName
 	for _, p := range sdk.Peers(m.in) {
 		if p.Life == model.Alive && p.Address != "" {
@@ -40,7 +40,7 @@ func (m *member) nameFounders() {
 	if len(with) < 2 {
 		with = nil
 	}
-	m.propose(epoch{Number: 1, Founder: m.in.Spec.Unit, With: with, Incarnation: "epoch-1"})
+	m.propose(epoch{Number: 1, Founder: m.in.Spec.Unit, With: with, Incarnation: "epoch-1", Consensus: consensus})
 }
 
 // partners are the members that a starting member asks for the cluster: all

@@ -27,6 +27,7 @@ const (
 	callDropUser   = "drop-user"
 	callMonitoring = "monitoring"
 	callPasswords  = "passwords"
+	callShow       = "show-certificate"
 )
 
 // turnMembership lets one member at a time join or leave, turnRestart be
@@ -152,10 +153,11 @@ func (m *member) left() bool {
 }
 
 // stopped reports whether the service should stand still now. Of two members
-// both are needed for the removal of one: that one stops after it.
+// both are needed for the removal of one: that one stops after it, unless the
+// consensus is elsewhere, which lists a member until it has stopped.
 func (m *member) stopped() bool {
 	if order := m.restoring(); order != nil {
 		return m.stoppedForRestore(order)
 	}
-	return m.standsDown() && (len(m.members()) > 1 || m.left())
+	return m.standsDown() && (m.epoch.inEtcd() || len(m.members()) > 1 || m.left())
 }

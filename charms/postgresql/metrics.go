@@ -87,7 +87,10 @@ func (m *member) exporter(login credential) {
 	}
 	password := file("exporter.password", 0o600, sdk.Text(login.segment(effect.Raw)))
 	queries := file("exporter.yml", 0o644, sdk.Text(exporterQueries))
-	listen := sdk.HostPort(m.in, exporterPort)
+	listen, encryption := sdk.HostPort(m.in, exporterPort), "disable"
+	if m.certified {
+		encryption = "require"
+	}
 	m.b.Probe(effect.Probe{ID: exporterProbe, Interval: 5 * time.Second, HTTP: &effect.HTTPProbe{URL: "http://" + listen + "/"}})
 	m.b.Service(effect.Service{
 		ID: exporterService,
@@ -96,7 +99,7 @@ func (m *member) exporter(login credential) {
 			"--extend.query-path=" + path.Join(m.configDir(), "exporter.yml"),
 		},
 		Env: map[string]string{
-			"DATA_SOURCE_URI":       sdk.HostPort(m.in, sqlPort) + "/postgres?sslmode=disable",
+			"DATA_SOURCE_URI":       sdk.HostPort(m.in, sqlPort) + "/postgres?sslmode=" + encryption,
 			"DATA_SOURCE_USER":      monitoringRole,
 			"DATA_SOURCE_PASS_FILE": path.Join(m.configDir(), "exporter.password"),
 		},

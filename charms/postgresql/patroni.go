@@ -3,6 +3,7 @@ package postgresql
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"time"
 
@@ -77,6 +78,7 @@ func (m *member) args(pairs ...string) map[string]effect.Content {
 		"patroni-password":  sdk.Text(sdk.Secret(m.secret, "patroni")),
 		"raft-password":     sdk.Text(sdk.Secret(m.secret, "raft")),
 		"operator-password": sdk.Text(m.passwordOf("operator", effect.Raw)),
+		"consensus":         sdk.Text(m.epoch.Consensus),
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		out[pairs[i]] = sdk.Text(pairs[i+1])
@@ -89,17 +91,12 @@ func (m *member) args(pairs ...string) map[string]effect.Content {
 func (m *member) configuration() effect.Content {
 	in := m.in
 	password := func(role string) effect.Segment { return m.passwordOf(role, effect.Quoted) }
-	partners := []string{} // Patroni does not take null
-	for _, p := range m.partners() {
-		partners = append(partners, sdk.Join(p.Address, raftPort))
-	}
 	parts := []any{
 		"scope: ", in.Spec.Unit.Application, "\n",
 		"name: ", in.Spec.Unit.Dashed(), "\n",
 		"restapi: {listen: ", quote(sdk.HostPort(in, restPort)), ", connect_address: ", quote(sdk.HostPort(in, restPort)),
 		", authentication: {username: patroni, password: ", password("patroni"), "}}\n",
-		"raft: {data_dir: ", quote(m.raftDir()), ", self_addr: ", quote(sdk.HostPort(in, raftPort)), ", bind_addr: ", quote(sdk.HostPort(in, raftPort)),
-		", password: ", password("raft"), ", partner_addrs: ", quote(partners), "}\n",
+		m.consensusSection(),
 		m.bootstrap(),
 		"postgresql:\n",
 		"  listen: ", quote(sdk.HostPort(in, sqlPort)), "\n",
@@ -110,8 +107,8 @@ func (m *member) configuration() effect.Content {
 		"  use_unix_socket: true\n  create_replica_methods: [basebackup]\n  basebackup: [{checkpoint: fast}]\n",
 		"  authentication:\n",
 	}
-	for _, a := range [][2]string{{"superuser", "operator"}, {"replication", "replication"}, {"rewind", "rewind"}} {
-		parts = append(parts, "    ", a[0], ": {username: ", a[1], ", password: ", password(a[1]), "}\n")
+	for _, a := range [][3]string{{"superuser", "operator"}, {"replication", "replication", m.upstream()}, {"rewind", "rewind", m.upstream()}} {
+		parts = append(parts, "    ", a[0], ": {username: ", a[1], ", password: ", password(a[1]), a[2], "}\n")
 	}
 	parts = append(parts, "  parameters: ", quote(m.localParameters()), "\n",
 		"  pg_hba: ", quote(m.hba()), "\n",
@@ -136,21 +133,26 @@ func (m *member) bootstrap() string {
 // localParameters are those that differ between members or follow the backup
 // repository; all of them are reloaded.
 func (m *member) localParameters() map[string]string {
-	return map[string]string{
+	p := map[string]string{
 		"unix_socket_directories": m.socketDir(),
 		"archive_mode":            "on",
 		"archive_command":         m.archiveCommand(),
 		"archive_timeout":         "60",
 	}
+	maps.Copy(p, m.tlsParameters())
+	return p
 }
 
 func (m *member) hba() []string {
-	network := m.in.Spec.CIDR
+	network, from := m.in.Spec.CIDR, "host"
+	if m.settings.tls == tlsRequired {
+		from = "hostssl"
+	}
 	return []string{
 		"local all operator peer map=op",
 		"local all all peer map=op",
-		"host replication replication " + network + " scram-sha-256",
-		"host all all " + network + " scram-sha-256",
+		from + " replication replication " + network + " scram-sha-256",
+		from + " all all " + network + " scram-sha-256",
 	}
 }
 

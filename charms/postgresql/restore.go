@@ -92,7 +92,7 @@ func (m *member) reached(o *effect.Order) bool {
 func (m *member) found(o *effect.Order) (done bool) {
 	if !m.restored(o) {
 		if m.in.Live.Leader {
-			m.propose(epoch{Number: m.epoch.Number + 1, Founder: m.in.Spec.Unit, Incarnation: o.ID})
+			m.propose(epoch{Number: m.epoch.Number + 1, Founder: m.in.Spec.Unit, Incarnation: o.ID, Consensus: m.epoch.Consensus})
 		}
 		return false
 	}

@@ -13,6 +13,8 @@ import (
 // settings are the options, checked, in Patroni's and PostgreSQL's terms.
 type settings struct {
 	dcs       dynamic
+	consensus string // the option dcs
+	tls       string
 	retention int // days
 	schedule  schedule.Schedule
 }
@@ -52,8 +54,12 @@ func parseSettings(in effect.Input) (settings, error) {
 	case loop < 1 || retry < 3:
 		return settings{}, fmt.Errorf("loop_wait is %d: expected 1 to %d with ttl %d", loop, ttl-9, ttl)
 	}
-	if d := sdk.String(in, "dcs"); d != "auto" && d != "raft" {
-		return settings{}, fmt.Errorf("dcs is %q: expected auto or raft", d)
+	consensus, encryption := sdk.String(in, "dcs"), sdk.String(in, "tls")
+	switch {
+	case consensus != consensusAuto && consensus != consensusRaft && consensus != consensusEtcd:
+		return settings{}, fmt.Errorf("dcs is %q: expected auto, etcd or raft", consensus)
+	case encryption != tlsAuto && encryption != tlsRequired:
+		return settings{}, fmt.Errorf("tls is %q: expected auto or required", encryption)
 	}
 	standbys, err := standbyCount(sdk.String(in, "synchronous_node_count"), in.Spec.Planned)
 	if err != nil {
@@ -71,6 +77,8 @@ func parseSettings(in effect.Input) (settings, error) {
 		return settings{}, fmt.Errorf("backup_schedule: %w", err)
 	}
 	return settings{
+		consensus: consensus,
+		tls:       encryption,
 		schedule:  due,
 		retention: sdk.Int(in, "backup_retention_days"),
 		dcs: dynamic{

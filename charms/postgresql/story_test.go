@@ -77,7 +77,7 @@ func TestALeaderWaitsForMachinesAndNotForever(t *testing.T) {
 	in := effect.Input{
 		Spec: effect.Spec{
 			Unit: model.UnitName{Application: "postgresql"}, Planned: 3, Address: "10.0.0.1", Life: model.Alive, ApplicationLife: model.Alive,
-			Config: map[string]any{"profile": "testing", "synchronous_node_count": "1", "ttl": int64(20), "loop_wait": int64(5), "dcs": "auto", "max_connections": int64(100)},
+			Config: map[string]any{"profile": "testing", "synchronous_node_count": "1", "ttl": int64(20), "loop_wait": int64(5), "dcs": "auto", "tls": "auto", "max_connections": int64(100)},
 			Relations: []effect.Relation{{ID: 1, Role: model.Peer, Units: []effect.Remote{
 				{Unit: model.UnitName{Application: "postgresql", Number: 1}, Life: model.Alive, Address: "10.0.0.2"},
 				{Unit: model.UnitName{Application: "postgresql", Number: 2}, Life: model.Alive},

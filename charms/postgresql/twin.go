@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
+	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -27,6 +28,7 @@ type world struct {
 type twinMember struct {
 	address     string
 	partners    []string // addresses that its configuration named when it started
+	inEtcd      bool     // its configuration says that the consensus is elsewhere
 	founds      bool     // where nobody has: its configuration says how
 	settings    dynamic  // that it would found with
 	incarnation string
@@ -91,6 +93,7 @@ func (w *world) start(e sdk.ServiceStarted) {
 	known := w.members[e.Unit]
 	known.address, known.incarnation, known.running = e.Address, e.Incarnation, true
 	known.partners = partnersOf(e.Files)
+	known.inEtcd = strings.Contains(patroniText(e.Files), "etcd3: {")
 	known.settings, known.founds = bootstrapSettings(e.Files)
 	known.starts++
 	known.applied = w.wanted.PostgreSQL.Parameters
@@ -133,7 +136,7 @@ func (w *world) majority(m twinMember) bool {
 // reaches reports whether a starting member finds a voter among its partners.
 func (w *world) reaches(m twinMember) bool {
 	for _, other := range w.members {
-		if other.serving() && other.incarnation == m.incarnation && slices.Contains(m.partners, other.address) {
+		if other.serving() && other.incarnation == m.incarnation && (m.inEtcd || slices.Contains(m.partners, other.address)) {
 			return true
 		}
 	}
@@ -205,10 +208,14 @@ func (w world) configured() string { return digest(w.wanted.body()) }
 // serving reports whether a member takes part now.
 func (m twinMember) serving() bool { return m.running && !m.cut && m.voter }
 
-// quorum reports whether a majority of the voters serves.
+// quorum reports whether a majority of the voters serves. An etcd elsewhere
+// always does.
 func (w world) quorum() bool {
 	voters, serving := 0, 0
 	for _, m := range w.members {
+		if m.inEtcd && m.voter {
+			return true
+		}
 		if m.voter {
 			voters++
 		}
@@ -246,6 +253,9 @@ func (w *world) promote(from model.UnitName) {
 }
 
 func (w *world) run(e sdk.TaskRan) sdk.Outcome {
+	if out, ok := requirer.Simulate(e.Task.Run); ok {
+		return sdk.Outcome{Output: out}
+	}
 	switch e.Task.Run.Call {
 	case callConfigure:
 		w.wanted = settingsOf(text(e.Task.Run.Args["body"]))
@@ -259,6 +269,9 @@ func (w *world) run(e sdk.TaskRan) sdk.Outcome {
 			w.promote(e.Unit)
 		}
 	case callLeave:
+		if m := w.members[e.Unit]; m.inEtcd && m.running {
+			return sdk.Outcome{Failed: "it is listed until it has stopped"}
+		}
 		w.change(e.Unit, func(m *twinMember) { m.voter = false })
 	case callAdmit, callDatabase, callDropUser, callMonitoring:
 		if w.primary.IsZero() {

@@ -117,6 +117,19 @@ func (m *Model) Relate(endpoint model.EndpointName, unit int, bag map[string]str
 	m.t.Fatalf("no relation of endpoint %q", endpoint)
 }
 
+// Part ends the relation of an endpoint: all units settle on its end, and then
+// it is gone.
+func (m *Model) Part(endpoint model.EndpointName) {
+	m.t.Helper()
+	i := slices.IndexFunc(m.relations, func(r effect.Relation) bool { return r.Endpoint == endpoint })
+	if i < 0 {
+		m.t.Fatalf("no relation of endpoint %q", endpoint)
+	}
+	m.relations[i].Life = model.Dying
+	m.Settle()
+	m.relations = slices.Delete(m.relations, i, i+1)
+}
+
 // Lead makes a unit the leader.
 func (m *Model) Lead(number int) {
 	m.token++

@@ -198,13 +198,29 @@ func (s SQL) exists(ctx context.Context, conn *pgx.Conn, query, arg string) (boo
 }
 
 func (s SQL) connect(ctx context.Context, database string) (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig("sslmode=disable")
+	config, err := s.config(database)
 	if err != nil {
 		return nil, err
 	}
-	config.Host, config.Port = s.Address, sqlPort
-	config.User, config.Password, config.Database = "operator", s.Password, database
+	return s.open(ctx, config)
+}
+
+// config is over TLS where the server has a certificate: passwords that are
+// set are in the statements.
+func (s SQL) config(database string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig("sslmode=prefer host=" + s.Address)
+	if err != nil {
+		return nil, err
+	}
+	config.Port, config.User, config.Password, config.Database = sqlPort, "operator", s.Password, database
+	for _, f := range config.Fallbacks {
+		f.Port = sqlPort
+	}
 	config.ConnectTimeout = 5 * time.Second
+	return config, nil
+}
+
+func (s SQL) open(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s as operator: %w", sdk.Join(s.Address, sqlPort), err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
+	"github.com/gantry-orchestrator/gantry/model"
 )
 
 const raftPort = 2222
@@ -57,20 +58,31 @@ func (r Raft) Status(ctx context.Context) (Quorum, error) {
 	return q, nil
 }
 
-// Lists reports whether the members of the consensus include an address.
-func (q Quorum) Lists(address string) bool {
+// lists reports whether the members of the consensus include an address.
+func (q Quorum) lists(address string) bool {
 	return slices.Contains(q.Members, sdk.Join(address, raftPort))
 }
 
-// Remove takes an address out of the consensus; one that is out already is a
-// success.
+// Lists implements Consensus.
+func (r Raft) Lists(ctx context.Context, address string) (bool, error) {
+	q, err := r.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !q.Has {
+		return false, fmt.Errorf("the consensus at %s has no quorum: %w", r.Address, model.ErrUnavailable)
+	}
+	return q.lists(address), nil
+}
+
+// Remove implements Consensus.
 func (r Raft) Remove(ctx context.Context, address string) error {
 	return until(ctx, address+" is no member of the consensus", func(ctx context.Context) (bool, error) {
 		q, err := r.Status(ctx)
 		if err != nil {
 			return false, err
 		}
-		if !q.Lists(address) {
+		if !q.lists(address) {
 			return true, nil
 		}
 		if q.Leader == "" || !q.Has {
