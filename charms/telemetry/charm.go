@@ -1,6 +1,6 @@
 // Package telemetry is the charm of a small mission application: it makes a
-// spacecraft's packets, archives them in a related PostgreSQL, and can prove
-// that none was lost.
+// spacecraft's packets, archives them in a related PostgreSQL, through a topic
+// of Kafka where one is related, and can prove that none was lost.
 package telemetry
 
 import (
@@ -68,12 +68,42 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 		s.b.Partial("no login yet")
 		return s.b.Done(sdk.Waiting("for %[1]s to offer a database and a login; if that takes long, see gantry status %[1]s: it may lack a relation to a database itself", database.Remote))
 	}
-	s.service(s.configuration(settings, database.Bag["database"], endpoints, login))
-	s.metrics()
-	if status, known := sdk.Fact[string](in, healthProbe); known && status == "200" {
-		return s.b.Done(sdk.Active("%v packets/s", settings.rate))
+	through := s.stream()
+	if through.related && !through.offered {
+		s.b.Partial("no topic yet")
+		return s.b.Done(sdk.Waiting("for %[1]s to offer a topic and a login; if that takes long, see gantry status %[1]s", through.remote))
 	}
-	return s.b.Done(sdk.Maintenance("starting"))
+	files := s.configuration(settings, target{database.Bag["database"], endpoints, login, through})
+	s.service(through.command(), files)
+	if through.related {
+		s.archiver(files)
+	}
+	s.metrics(through)
+	return s.b.Done(s.progress(settings, through))
+}
+
+// progress is the status of a unit that has all that it needs.
+func (s *sender) progress(c settings, through stream) model.Status {
+	healthy := func(probe effect.ProbeID) bool {
+		status, known := sdk.Fact[string](s.in, probe)
+		return known && status == "200"
+	}
+	switch {
+	case !healthy(healthProbe), through.related && !healthy(archiverProbe):
+		return sdk.Maintenance("starting")
+	case through.related:
+		return sdk.Active("%v packets/s through topic %s", c.rate, through.topic.Topic)
+	default:
+		return sdk.Active("%v packets/s", c.rate)
+	}
+}
+
+// target is where packets go in the end, and by which way.
+type target struct {
+	database  string
+	endpoints []string
+	login     effect.Secret
+	through   stream
 }
 
 // sender is one unit's view while Reconcile runs.
@@ -114,42 +144,48 @@ func endpointsOf(in effect.Input, database effect.Relation) []string {
 	return slices.Compact(members)
 }
 
-// configuration writes the program's files. The program reads the password
-// again with the rest, so both are reloaded alike.
-func (s *sender) configuration(c settings, database string, endpoints []string, login effect.Secret) []effect.ID {
+// configuration writes the program's files. The program reads passwords again
+// with the rest, so all are reloaded alike.
+func (s *sender) configuration(c settings, to target) []effect.ID {
 	dir := s.b.Dir(effect.File{Path: s.configDir(), Mode: 0o755})
 	file := func(name string, content effect.Content) effect.ID {
 		return s.b.File(effect.File{Path: path.Join(s.configDir(), name), Mode: 0o600, Owner: s.user(), Content: content, After: []effect.ID{dir}})
 	}
-	quoted := make([]string, len(endpoints))
-	for i, e := range endpoints {
-		quoted[i] = strconv.Quote(e)
-	}
-	return []effect.ID{
-		file("password", sdk.Text(sdk.Secret(login, "password"), "\n")),
+	topic, files := s.section(to.through, file)
+	return append(files,
+		file("password", sdk.Text(sdk.Secret(to.login, "password"), "\n")),
 		file("telemetry.yaml", sdk.Text(
 			"source: ", s.in.Spec.Unit, "\n",
 			"spacecraft: ", c.spacecraft, "\n",
 			"apids: [", strings.Join(c.apids, ", "), "]\n",
 			"rate: ", c.rate, "\n",
-			"ledger: ", strconv.Quote(path.Join(s.ledgerDir(), "ledger")), "\n",
-			"listen: ", strconv.Quote(sdk.HostPort(s.in, metricsPort)), "\n",
+			"ledger: ", quoted(path.Join(s.ledgerDir(), "ledger")), "\n",
+			"listen: ", quoted(sdk.HostPort(s.in, metricsPort)), "\n",
 			"archive:\n",
-			"  endpoints: [", strings.Join(quoted, ", "), "]\n",
-			"  user: ", sdk.Encoded(login, "username", effect.Quoted), "\n",
-			"  password-file: ", strconv.Quote(path.Join(s.configDir(), "password")), "\n",
-			"  database: ", strconv.Quote(database), "\n")),
-	}
+			"  endpoints: [", strings.Join(quotedAll(to.endpoints), ", "), "]\n",
+			"  user: ", sdk.Encoded(to.login, "username", effect.Quoted), "\n",
+			"  password-file: ", quoted(path.Join(s.configDir(), "password")), "\n",
+			"  database: ", quoted(to.database), "\n", topic)))
 }
 
-func (s *sender) service(files []effect.ID) {
+func quoted(text string) string { return strconv.Quote(text) }
+
+func quotedAll(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, t := range texts {
+		all[i] = quoted(t)
+	}
+	return all
+}
+
+func (s *sender) service(command string, files []effect.ID) {
 	s.b.Probe(effect.Probe{
 		ID: healthProbe, Interval: 2 * time.Second,
 		HTTP: &effect.HTTPProbe{URL: "http://" + sdk.HostPort(s.in, metricsPort) + "/healthz"},
 	})
 	s.b.Service(effect.Service{
 		ID:          serviceID,
-		Command:     append(slices.Clone(s.in.Host.Program), "serve", "--config", configFile(s.in)),
+		Command:     append(slices.Clone(s.in.Host.Program), command, "--config", configFile(s.in)),
 		User:        s.user(),
 		Uses:        append(s.uses, files...),
 		ReloadOn:    files,
@@ -162,7 +198,11 @@ func (s *sender) service(files []effect.ID) {
 }
 
 // metrics says where Prometheus finds the unit.
-func (s *sender) metrics() {
+func (s *sender) metrics(through stream) {
+	targets := `"*:` + strconv.Itoa(metricsPort) + `"`
+	if through.related {
+		targets += `,"*:` + strconv.Itoa(archiverPort) + `"`
+	}
 	for _, r := range sdk.Relations(s.in, "metrics-endpoint") {
 		if r.Life != model.Alive {
 			continue
@@ -173,7 +213,7 @@ func (s *sender) metrics() {
 		}, serviceID)
 		if s.in.Live.Leader {
 			s.b.PublishApplication(r.ID, map[string]string{
-				"scrape_jobs": `[{"metrics_path":"/metrics","static_configs":[{"targets":["*:` + strconv.Itoa(metricsPort) + `"]}]}]`,
+				"scrape_jobs": `[{"metrics_path":"/metrics","static_configs":[{"targets":[` + targets + `]}]}]`,
 			})
 		}
 	}

@@ -23,7 +23,7 @@ func (a *aim) current() (Target, <-chan struct{}) {
 func (a *aim) move(target Target) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.target.same(target) {
+	if a.target.Equal(target) {
 		return
 	}
 	a.target = target

@@ -146,6 +146,7 @@ func packetOf(serial uint64) Packet {
 // bench is a writer with its ledger.
 type bench struct {
 	*Writer
+	catalog  *Catalog
 	path     string
 	open     []ledger.Record
 	observer *silent
@@ -163,7 +164,7 @@ func newBench(t *testing.T, path string, to Target) bench {
 		Ledger: book, Source: "telemetry/0", Workers: 1, Timeout: 5 * time.Second,
 		Clock: time.Now, Observer: observer, Log: slog.New(slog.DiscardHandler),
 	}
-	return bench{Writer: NewWriter(config, to), path: path, open: history.Open, observer: observer}
+	return bench{Writer: NewWriter(config, to), catalog: NewCatalog(config.Source, config.Timeout, to), path: path, open: history.Open, observer: observer}
 }
 
 // deliver runs the writer over packets, at most until ctx ends.
@@ -234,7 +235,7 @@ func TestWriter(t *testing.T) {
 		b := newBench(t, path(t), target(server.Endpoint))
 		b.deliver(t.Context(), t, packetOf(1), packetOf(2))
 		check(t, b, 1, ledger.Sent, ledger.Acked)
-		if n, err := b.CountRows(t.Context()); err != nil || n != 2 || rows(t, server, 1) != 1 {
+		if n, err := b.catalog.CountRows(t.Context()); err != nil || n != 2 || rows(t, server, 1) != 1 {
 			t.Errorf("%d rows with error %v, want 2", n, err)
 		}
 	})
@@ -395,6 +396,7 @@ func TestRetargetMovesTheSessionsAndLosesNothing(t *testing.T) {
 	queue <- packetOf(1)
 	await(t, "the first packet", func() bool { return len(b.eventsOf(t, 1)) == 2 })
 	b.Retarget(other)
+	b.catalog.Retarget(other)
 	queue <- packetOf(2)
 	close(queue)
 	if err := <-done; err != nil {
@@ -403,7 +405,7 @@ func TestRetargetMovesTheSessionsAndLosesNothing(t *testing.T) {
 	if diff := cmp.Diff([]ledger.Event{ledger.Sent, ledger.Acked}, b.eventsOf(t, 2)); diff != "" {
 		t.Errorf("events of the second packet (-want +got):\n%s", diff)
 	}
-	if n, err := b.CountRows(t.Context()); err != nil || n != 1 {
+	if n, err := b.catalog.CountRows(t.Context()); err != nil || n != 1 {
 		t.Errorf("the new target has %d rows with error %v, want 1", n, err)
 	}
 	if rows(t, server, 1) != 1 || rows(t, server, 2) != 0 {

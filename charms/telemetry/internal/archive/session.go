@@ -41,7 +41,7 @@ type session struct {
 func (s *session) ready(ctx context.Context) (*pgx.Conn, error) {
 	for {
 		target, changed := s.aim.current()
-		if s.conn != nil && s.target.same(target) {
+		if s.conn != nil && s.target.Equal(target) {
 			return s.conn, nil
 		}
 		s.close()
@@ -98,7 +98,7 @@ func (s *session) close() {
 	}
 }
 
-// connect makes a connection to target, in which the table exists. Every
+// connect makes a connection to target, in which the tables exist. Every
 // endpoint is given the timeout, so that a dead one does not hide the next.
 func connect(ctx context.Context, target Target, timeout time.Duration) (*pgx.Conn, error) {
 	config, err := target.connConfig(timeout)
@@ -111,9 +111,9 @@ func connect(ctx context.Context, target Target, timeout time.Duration) (*pgx.Co
 	if err != nil {
 		return nil, err
 	}
-	if err := ensureTable(ctx, conn); err != nil {
+	if err := ensureTables(ctx, conn); err != nil {
 		hangUp(conn)
-		return nil, fmt.Errorf("create table telemetry_packet: %w", err)
+		return nil, fmt.Errorf("create the tables of telemetry: %w", err)
 	}
 	return conn, nil
 }

@@ -27,7 +27,7 @@ type Packet struct {
 // Nothing in the table makes an id unique: the archive must be able to hold
 // the fault that an audit looks for.
 const (
-	tablePresent = `SELECT to_regclass('telemetry_packet') IS NOT NULL`
+	tablesPresent = `SELECT to_regclass('telemetry_archiver') IS NOT NULL`
 
 	createTable = `CREATE TABLE IF NOT EXISTS telemetry_packet (
 	id uuid NOT NULL,
@@ -54,24 +54,26 @@ WHERE NOT EXISTS (SELECT FROM telemetry_packet WHERE id = $1::uuid)`
 	countRows = `SELECT count(*) FROM telemetry_packet WHERE source = $1::text`
 )
 
-// tableKey is the advisory lock under which the table is created.
+// tableKey is the advisory lock under which the tables are created.
 const tableKey = 0x74656c656d747279
 
-// ensureTable creates the table where it is not there.
-func ensureTable(ctx context.Context, conn *pgx.Conn) error {
+// ensureTables creates what tables are not there.
+func ensureTables(ctx context.Context, conn *pgx.Conn) error {
 	var present bool
-	if err := conn.QueryRow(ctx, tablePresent).Scan(&present); err != nil || present {
+	if err := conn.QueryRow(ctx, tablesPresent).Scan(&present); err != nil || present {
 		return err
 	}
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockKey, int64(tableKey)); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, createTable); err != nil {
-			return err
+		// The one that is looked for comes last.
+		for _, create := range []string{createTable, createIndex, createOffsets, createArchiver} {
+			if _, err := tx.Exec(ctx, create); err != nil {
+				return err
+			}
 		}
-		_, err := tx.Exec(ctx, createIndex)
-		return err
+		return nil
 	})
 }
 

@@ -81,8 +81,8 @@ func (t Target) Validate() error {
 	return err
 }
 
-// same tells whether o leads to the same session as t.
-func (t Target) same(o Target) bool {
+// Equal reports whether o leads to the same session as t.
+func (t Target) Equal(o Target) bool {
 	return strings.Join(t.Endpoints, ",") == strings.Join(o.Endpoints, ",") &&
 		t.User == o.User && t.Password == o.Password && t.Database == o.Database && t.TLS == o.TLS
 }

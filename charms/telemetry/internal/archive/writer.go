@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -58,23 +57,6 @@ func (w *Writer) Run(ctx context.Context, packets <-chan Packet, open []ledger.R
 		group.Go(func() error { return w.work(ctx, packets) })
 	}
 	return group.Wait()
-}
-
-// CountRows returns how many packets of this source the archive holds.
-func (w *Writer) CountRows(ctx context.Context) (int64, error) {
-	target, _ := w.aim.current()
-	conn, err := connect(ctx, target, w.config.Timeout)
-	if err != nil {
-		return 0, fmt.Errorf("count rows of the archive: %w", err)
-	}
-	defer hangUp(conn)
-	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
-	defer cancel()
-	var n int64
-	if err := conn.QueryRow(ctx, countRows, w.config.Source).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count rows of the archive: %w", err)
-	}
-	return n, nil
 }
 
 func (w *Writer) session() *session {

@@ -14,7 +14,10 @@ import (
 // Event is what happened to a packet.
 type Event string
 
-// The events, in the order in which a packet can see them.
+// The events, in the order in which a packet can see them. Where packets go
+// through a topic, it is the topic that acknowledges, and the archive in which a
+// packet is looked up, once that has all of the topic; what is absent then is
+// not sent again.
 const (
 	Sent    Event = "sent"    // it is about to be sent for the first time
 	Acked   Event = "acked"   // its first insert was acknowledged

@@ -7,11 +7,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"os"
+	"time"
 
+	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/archive"
 	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/audit"
 	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/ledger"
 	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/psql"
+	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/topic"
 )
 
 // auditArchive compares ledgers with the archive, prints the report as JSON on
@@ -32,11 +36,12 @@ func auditArchive(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if len(books) == 0 || query.Connection == "" || flags.NArg() > 0 {
 		return usage(errors.New("audit takes --ledger FILE (one or more), --psql CONNECTION, and may take --client PROGRAM and --source NAME"))
 	}
-	return compare(ctx, books, query, stdout, stderr)
+	return compare(books, psql.Rows(ctx, query), stdout, stderr)
 }
 
-// AuditConfigured audits the writer that the configuration at path is of: its
-// ledger, and its rows where it archives them.
+// AuditConfigured audits the sender that the configuration at path is of: its
+// ledger, and its rows where it archives them. Where its packets go through a
+// topic, it waits until the archive has what was acknowledged by then.
 func AuditConfigured(ctx context.Context, path string, report, summary io.Writer) (err error) {
 	c, err := loadConfig(path)
 	if err != nil {
@@ -52,12 +57,60 @@ func AuditConfigured(ctx context.Context, path string, report, summary io.Writer
 		return fmt.Errorf("audit: %w", err)
 	}
 	query := psql.Query{Program: "psql", Connection: connection, Password: c.target.Password, Source: c.Source}
-	return compare(ctx, books, query, report, summary)
+	rows := psql.Rows(ctx, query)
+	if c.Topic != nil {
+		rows = c.caughtUp(ctx, rows)
+	}
+	return compare(books, rows, report, summary)
+}
+
+// caughtUp yields rows once the archive has all that the topic held when it was
+// ranged over, which is after the ledger was read.
+func (c config) caughtUp(ctx context.Context, rows iter.Seq2[audit.Row, error]) iter.Seq2[audit.Row, error] {
+	return func(yield func(audit.Row, error) bool) {
+		if err := c.catchUp(ctx); err != nil {
+			yield(audit.Row{}, fmt.Errorf("wait for the archiver: %w", err))
+			return
+		}
+		rows(yield)
+	}
+}
+
+// look is how often the archiver is asked after.
+const look = 200 * time.Millisecond
+
+func (c config) catchUp(ctx context.Context) error {
+	reader, err := topic.NewReader(c.topic)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	ends, err := reader.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	catalog := archive.NewCatalog(c.Source, c.Timeout, c.target)
+	again := time.NewTicker(look)
+	defer again.Stop()
+	for {
+		taken, err := catalog.Position(ctx, ends.Topic)
+		if err != nil {
+			return err
+		}
+		if taken.Covers(ends) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it is not at the end of topic %s yet; see its log: %w", c.topic.Topic, ctx.Err())
+		case <-again.C:
+		}
+	}
 }
 
 // compare prints the report as JSON and a summary for people.
-func compare(ctx context.Context, books ledgers, query psql.Query, stdout, stderr io.Writer) error {
-	report, err := audit.Compare(books.unread, psql.Rows(ctx, query), books.unread)
+func compare(books ledgers, rows iter.Seq2[audit.Row, error], stdout, stderr io.Writer) error {
+	report, err := audit.Compare(books.unread, rows, books.unread)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}

@@ -50,6 +50,8 @@ func TestLoadConfigRefusesAndSaysWhere(t *testing.T) {
 		"an idle APID":         {"[100]", "[2047]", "apids"},
 		"an APID twice":        {"[100]", "[1, 1]", "apids"},
 		"no endpoint":          {`["db:5432"]`, "[]", "endpoint"},
+		"a topic of no name":   {"archive:", "topic: {brokers: [\"k:9092\"]}\narchive:", "no name"},
+		"a topic of no broker": {"archive:", "topic: {name: t}\narchive:", "no broker"},
 		"no workers":           {"rate:", "workers: 0\nrate:", "workers"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,5 +71,27 @@ func TestThePasswordIsTheFirstLineOfItsFile(t *testing.T) {
 	c, err := load(t, strings.Replace(valid, "user: u", "user: u, password-file: "+path, 1))
 	if err != nil || c.target.Password != "s e'cret" {
 		t.Errorf("password %q with error %v", c.target.Password, err)
+	}
+}
+
+func TestTheTopicsPasswordAndAuthorityAreRead(t *testing.T) {
+	directory := t.TempDir()
+	password, authority := filepath.Join(directory, "password"), filepath.Join(directory, "ca.pem")
+	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := valid + "topic: {name: t, brokers: [\"k:9092\"], user: u, password-file: " + password + ", ca-file: " + authority + "}\n"
+	if _, err := load(t, text); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "topic.ca-file") {
+		t.Errorf("without the authority's file: error %v", err)
+	}
+	if err := os.WriteFile(authority, []byte("no PEM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load(t, text); !errors.Is(err, model.ErrInvalid) || !strings.Contains(err.Error(), "no certificate") {
+		t.Errorf("with a file that is no certificate: error %v", err)
+	}
+	c, err := load(t, strings.Replace(text, ", ca-file: "+authority, "", 1))
+	if err != nil || c.topic.Password != "secret" || c.topic.User != "u" || c.topic.Topic != "t" {
+		t.Errorf("topic %+v with error %v", c.topic, err)
 	}
 }

@@ -1,5 +1,6 @@
 // Package program is the telemetry program: serve makes packets and archives
-// them, audit compares the archive with the ledger.
+// them; produce makes them and sends them to a topic, out of which archive takes
+// them into the archive; audit compares the archive with the ledger.
 package program
 
 import (
@@ -19,10 +20,13 @@ var ErrFaults = errors.New("the archive differs from the ledger")
 
 const synopsis = `usage:
   serve --config FILE
+  produce --config FILE
+  archive --config FILE
   audit --ledger FILE [--ledger FILE...] --psql CONNECTION [--client PROGRAM] [--source NAME]
 
-serve reads its configuration again at SIGHUP; SIGTERM ends it when what is
-queued is archived, or its grace is over.`
+serve sends packets into the archive, produce to the topic, from which archive
+takes them. Each reads its configuration again at SIGHUP; SIGTERM ends serve and
+produce when what is queued is acknowledged, or their grace is over.`
 
 // usage returns the error of a command line that is wrong.
 func usage(err error) error { return fmt.Errorf("%w: %w\n%s", err, model.ErrInvalid, synopsis) }
@@ -43,8 +47,10 @@ func run(ctx context.Context, reload <-chan os.Signal, args []string, stdout, st
 		command, args = args[0], args[1:]
 	}
 	switch command {
-	case "serve":
-		return serve(ctx, reload, args, stderr)
+	case "serve", "produce":
+		return serve(ctx, reload, command, args, stderr)
+	case "archive":
+		return fill(ctx, reload, args, stderr)
 	case "audit":
 		return auditArchive(ctx, args, stdout, stderr)
 	default:

@@ -50,6 +50,8 @@ type trial struct {
 	rate      int
 	apids     string
 	database  string
+	command   string
+	section   string // of the configuration, on the topic
 
 	log    *log
 	stop   context.CancelFunc
@@ -66,7 +68,7 @@ func newTrial(t *testing.T, server *pgtest.Server) *trial {
 	_ = listener.Close() // only its port was wanted
 	trial := &trial{
 		t: t, server: server, directory: t.TempDir(), listen: listener.Addr().String(),
-		rate: 200, apids: "[100, 101, 102]", database: pgtest.Database,
+		rate: 200, apids: "[100, 101, 102]", database: pgtest.Database, command: "serve",
 	}
 	if err := os.WriteFile(trial.file("password"), []byte(pgtest.Password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -91,7 +93,7 @@ archive:
   user: %s
   password-file: %s
   database: %s
-`, p.apids, p.rate, p.file("ledger"), p.listen, p.server.Endpoint, pgtest.User, p.file("password"), p.database)
+%s`, p.apids, p.rate, p.file("ledger"), p.listen, p.server.Endpoint, pgtest.User, p.file("password"), p.database, p.section)
 	if err := os.WriteFile(p.file("config.yaml"), []byte(text), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
@@ -104,7 +106,7 @@ func (p *trial) start() {
 	p.log, p.stop, p.reload, p.exit = &log{}, cancel, make(chan os.Signal), make(chan error, 1)
 	p.t.Cleanup(cancel)
 	go func() {
-		p.exit <- run(ctx, p.reload, []string{"serve", "--config", p.file("config.yaml")}, io.Discard, p.log)
+		p.exit <- run(ctx, p.reload, []string{p.command, "--config", p.file("config.yaml")}, io.Discard, p.log)
 	}()
 }
 
@@ -312,6 +314,10 @@ func TestPacketsOfTheArchiveDecode(t *testing.T) {
 }
 
 func TestCommandLinesThatAreRefused(t *testing.T) {
+	without := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(without, []byte(valid), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		args []string
 		says string
@@ -320,6 +326,9 @@ func TestCommandLinesThatAreRefused(t *testing.T) {
 		"an unknown command":                {[]string{"fly"}, `no command "fly"`},
 		"serve without a configuration":     {[]string{"serve"}, "--config"},
 		"serve with a file that is missing": {[]string{"serve", "--config", "/nonexistent"}, "read configuration"},
+		"produce without a topic":           {[]string{"produce", "--config", without}, "produce needs a topic"},
+		"archive without a topic":           {[]string{"archive", "--config", without}, "archive needs a topic"},
+		"archive without a configuration":   {[]string{"archive"}, "archive takes --config"},
 		"audit without a ledger":            {[]string{"audit", "--psql", "x"}, "--ledger"},
 		"audit of a ledger that is missing": {[]string{"audit", "--ledger", "/nonexistent", "--psql", "x"}, "no such file"},
 		"audit without a psql":              {[]string{"audit", "--ledger", "/dev/null", "--psql", "x", "--client", "/nonexistent"}, "postgresql-client"},
