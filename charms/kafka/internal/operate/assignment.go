@@ -61,10 +61,10 @@ func (a *assignment) idlest(p Partition) (int32, bool) {
 	return slices.MinFunc(free, func(x, y int32) int { return cmp.Or(cmp.Compare(a.load[x], a.load[y]), cmp.Compare(x, y)) }), true
 }
 
-// drain gives the replicas of a broker to others. Where none is left to take
-// one, the partition has a replica less.
-func (a *assignment) drain(from int32) {
-	a.brokers = slices.DeleteFunc(slices.Clone(a.brokers), func(b int32) bool { return b == from })
+// drain gives the replicas of a broker to others, but to none that leaves too.
+// Where none is left to take one, the partition has a replica less.
+func (a *assignment) drain(from int32, leaving ...int32) {
+	a.brokers = slices.DeleteFunc(slices.Clone(a.brokers), func(b int32) bool { return b == from || slices.Contains(leaving, b) })
 	for i := range a.partitions {
 		p := &a.partitions[i]
 		at := slices.Index(p.Replicas, from)

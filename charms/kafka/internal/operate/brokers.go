@@ -84,10 +84,42 @@ func (c Cluster) registered(ctx context.Context, node int32) (known bool, err er
 	return slices.ContainsFunc(answer.Brokers, func(b kmsg.DescribeClusterResponseBroker) bool { return b.NodeID == node }), nil
 }
 
-// Drain moves all replicas away from a broker, and ends when none is left.
-func (c Cluster) Drain(ctx context.Context, node int32) error {
-	return c.reassign(ctx, fmt.Sprintf("node %d still holds replicas", node), func(a *assignment) { a.drain(node) })
+// Serves reports whether the broker that is asked counts itself among those
+// that serve.
+func (c Cluster) Serves(ctx context.Context, node int32) (serves bool, err error) {
+	err = c.administer(func(admin *kadm.Client) error {
+		m, err := admin.BrokerMetadata(ctx)
+		serves = slices.Contains(m.Brokers.NodeIDs(), node)
+		return err
+	})
+	return serves, err
 }
+
+// Drain moves all replicas away from a broker, to none that leaves as well,
+// and ends when none is left.
+func (c Cluster) Drain(ctx context.Context, node int32, leaving ...int32) error {
+	return c.reassign(ctx, fmt.Sprintf("node %d still holds replicas", node), func(a *assignment) { a.drain(node, leaving...) })
+}
+
+// Replicate gives the topics that Kafka keeps for itself as many replicas, and
+// all that say nothing else how many of them a write waits for.
+func (c Cluster) Replicate(ctx context.Context, factor, minimum int) error {
+	err := c.administer(func(admin *kadm.Client) error {
+		text := fmt.Sprint(minimum)
+		answers, err := admin.AlterBrokerConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: minInSync, Value: &text}})
+		for _, a := range answers {
+			err = errors.Join(err, a.Err)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.Raise(ctx, "", factor)
+}
+
+// minInSync is how many replicas a write waits for.
+const minInSync = "min.insync.replicas"
 
 // Raise gives the partitions of a topic, or of all that Kafka keeps for itself
 // where it is "", as many replicas as there are to be.
@@ -105,14 +137,24 @@ func kept(topic string) bool { return topic == "__consumer_offsets" || topic == 
 
 // Level spreads replicas evenly; dry only says which partitions would move.
 func (c Cluster) Level(ctx context.Context, dry bool) ([]Partition, error) {
-	var moved []Partition
-	err := c.administer(func(admin *kadm.Client) error {
+	return c.once(ctx, dry, (*assignment).level)
+}
+
+// Emptied begins to move replicas away from a broker; dry only says which
+// partitions would move.
+func (c Cluster) Emptied(ctx context.Context, node int32, dry bool) ([]Partition, error) {
+	return c.once(ctx, dry, func(a *assignment) { a.drain(node) })
+}
+
+// once begins what better makes of the assignment, and does not wait for it.
+func (c Cluster) once(ctx context.Context, dry bool, better func(*assignment)) (moved []Partition, err error) {
+	err = c.administer(func(admin *kadm.Client) error {
 		all, m, err := partitions(ctx, admin)
 		if err != nil {
 			return err
 		}
 		a := assign(all, m.Brokers.NodeIDs())
-		a.level()
+		better(a)
 		moved = a.changes()
 		if dry || len(moved) == 0 {
 			return nil

@@ -34,9 +34,13 @@ func (c Cluster) EnsureTopic(ctx context.Context, t Topic) error {
 				return false, fmt.Errorf("%d of %d brokers serve: %w", len(m.Brokers), t.Factor, model.ErrUnavailable)
 			}
 			minimum := fmt.Sprint(t.MinInSync)
-			answer, err := admin.CreateTopic(ctx, t.Partitions, int16(t.Factor), map[string]*string{"min.insync.replicas": &minimum}, t.Name)
+			answer, err := admin.CreateTopic(ctx, t.Partitions, int16(t.Factor), map[string]*string{minInSync: &minimum}, t.Name)
 			if errors.Is(err, kerr.TopicAlreadyExists) || errors.Is(answer.Err, kerr.TopicAlreadyExists) {
-				return true, nil
+				answers, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: minInSync, Value: &minimum}}, t.Name)
+				for _, a := range answers {
+					err = errors.Join(err, a.Err)
+				}
+				return err == nil, err
 			}
 			return err == nil, err
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/charms/beacon"
 	"github.com/gantry-orchestrator/gantry/charms/controller"
 	"github.com/gantry-orchestrator/gantry/charms/etcd"
+	"github.com/gantry-orchestrator/gantry/charms/kafka"
 	"github.com/gantry-orchestrator/gantry/charms/pgbouncer"
 	"github.com/gantry-orchestrator/gantry/charms/pgbouncer/standalone"
 	"github.com/gantry-orchestrator/gantry/charms/postgresql"
@@ -27,6 +28,7 @@ func Builtins() []sdk.Builtin {
 		{Name: "beacon", Files: beacon.Files, Charm: beacon.Charm{}},
 		{Name: "controller", Files: controller.Files, Charm: controller.Charm{}},
 		{Name: "etcd", Files: etcd.Files, Charm: etcd.Charm{}},
+		{Name: "kafka", Files: kafka.Files, Charm: kafka.Charm{}},
 		{Name: "pgbouncer", Files: pgbouncer.Files, Charm: pgbouncer.Charm{}},
 		{Name: "pgbouncer-standalone", Files: standalone.Files, Charm: pgbouncer.Charm{}},
 		{Name: "postgresql", Files: postgresql.Files, Charm: postgresql.Charm{}},
