@@ -67,10 +67,10 @@ func isTrueOrFalse(value string) error {
 // postgresqlName is an SQL identifier that needs no quotes, of at most 63
 // bytes as PostgreSQL keeps them; dashes are let through, as clients name
 // databases after themselves.
-var postgresqlName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_-]{0,62}$`)
+var postgresqlName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_-]*$`)
 
 func isDatabase(value string) error {
-	if !postgresqlName.MatchString(value) {
+	if !postgresqlName.MatchString(value) || len(value) > 63 {
 		return fmt.Errorf("%q: expected a name of at most 63 letters, digits, dashes and underscores", value)
 	}
 	return nil
