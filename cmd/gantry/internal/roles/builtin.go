@@ -10,6 +10,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/charms/beacon"
 	"github.com/gantry-orchestrator/gantry/charms/controller"
+	"github.com/gantry-orchestrator/gantry/charms/dataintegrator"
 	"github.com/gantry-orchestrator/gantry/charms/etcd"
 	"github.com/gantry-orchestrator/gantry/charms/kafka"
 	"github.com/gantry-orchestrator/gantry/charms/pgbouncer"
@@ -27,6 +28,7 @@ func Builtins() []sdk.Builtin {
 	return []sdk.Builtin{
 		{Name: "beacon", Files: beacon.Files, Charm: beacon.Charm{}},
 		{Name: "controller", Files: controller.Files, Charm: controller.Charm{}},
+		{Name: "data-integrator", Files: dataintegrator.Files, Charm: dataintegrator.Charm{}},
 		{Name: "etcd", Files: etcd.Files, Charm: etcd.Charm{}},
 		{Name: "kafka", Files: kafka.Files, Charm: kafka.Charm{}},
 		{Name: "pgbouncer", Files: pgbouncer.Files, Charm: pgbouncer.Charm{}},
