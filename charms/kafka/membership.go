@@ -107,7 +107,6 @@ func (n *node) forget() {
 	if !n.settings.broker {
 		return
 	}
-	n.b.Probe(effect.Probe{ID: openProbe, Interval: time.Second, TCP: address(n.in.Spec.Address, internalPort)})
 	if open, known := sdk.Fact[bool](n.in, openProbe); !known || open {
 		return
 	}

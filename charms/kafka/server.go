@@ -11,6 +11,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer"
 	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/software"
 )
 
 // user runs Kafka: one that every Debian has, as no package brings another, or
@@ -54,7 +55,7 @@ func (n *node) software() []effect.ID {
 
 // libs is the class path of a release.
 func (n *node) libs() string {
-	return path.Join(sdk.SoftwareDir(n.in, n.settings.software), effect.Libs, "*")
+	return path.Join(sdk.SoftwareDir(n.in, n.settings.software), software.Libs, "*")
 }
 
 // directories are those that the files and the service need.
@@ -148,7 +149,7 @@ func (n *node) format(after []effect.ID) effect.ID {
 
 // service wants Kafka.
 func (n *node) service(uses []effect.ID) {
-	agent := path.Join(sdk.SoftwareDir(n.in, exporter), effect.Libs, exporter.Jars[0].File())
+	agent := path.Join(sdk.SoftwareDir(n.in, exporter), software.Libs, exporter.Jars[0].File())
 	s := effect.Service{
 		ID: serviceID, User: n.user(), Group: n.user(), Dir: n.home(),
 		Command: []string{
@@ -181,9 +182,17 @@ func (n *node) restartTurn() *effect.Turn {
 	return t
 }
 
+// probes look whether the node's port is open, which costs nothing, and ask
+// what it takes a process to ask only then.
 func (n *node) probes() {
+	port := internalPort
+	if !n.settings.broker {
+		port = controllerPort
+	}
+	n.b.Probe(effect.Probe{ID: openProbe, Interval: time.Second, TCP: address(n.in.Spec.Address, port)})
+	open, _ := sdk.Fact[bool](n.in, openProbe)
 	interval := 5 * time.Second
-	if !n.serving() {
+	if open && !n.serving() {
 		interval = time.Second // it comes up; whoever waits for it waits no longer
 	}
 	ask := func(id effect.ProbeID, call string) {
@@ -192,8 +201,10 @@ func (n *node) probes() {
 			Exec: &effect.Exec{Call: call, User: n.user(), Args: n.args()},
 		})
 	}
-	ask(nodeProbe, callNode)
 	ask(healthProbe, callHealthy)
+	if open || n.known {
+		ask(nodeProbe, callNode)
+	}
 	if sdk.Granted(n.in, turnRestart) || sdk.Granted(n.in, turnMembership) {
 		ask(memberProbe, callMember) // releases the turn
 	}

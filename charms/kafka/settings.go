@@ -9,6 +9,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/software"
 )
 
 // Files holds the charm's metadata.
@@ -102,7 +103,7 @@ func (s *settings) choose(in effect.Input) error {
 		if len(sum) != 128 {
 			return fmt.Errorf("archive-sha512 is %q: expected 128 hex digits with archive-url: %w", sum, model.ErrInvalid)
 		}
-		s.software = effect.Software{Name: "kafka", Version: s.version, Archive: &effect.Archive{URL: url, SHA512: sum, Strip: 1}}
+		s.software = effect.Software{Name: "kafka", Version: s.version, Archive: &software.Archive{URL: url, SHA512: sum, Strip: 1}}
 		return nil
 	}
 	software, known := releases[s.version]
