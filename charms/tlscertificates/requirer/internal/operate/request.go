@@ -17,30 +17,49 @@ import (
 	"github.com/gantry-orchestrator/gantry/model"
 )
 
-// NewKey makes a private key, in PEM.
+// NewKey makes a private key, in PEM and PKCS #8: Java reads no other.
 func NewKey() (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", fmt.Errorf("make a key: %w", err)
 	}
-	der, err := x509.MarshalECPrivateKey(key)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return "", fmt.Errorf("encode a key: %w", err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})), nil
+	return string(pem.EncodeToMemory(&pem.Block{Type: pkcs8, Bytes: der})), nil
 }
 
-// Request signs a request with a key in PEM that NewKey made.
+// pkcs8 is how PEM names a key in PKCS #8.
+const pkcs8 = "PRIVATE KEY"
+
+// Request signs a request with a key in PEM that NewKey made, or one of
+// before, which was not in PKCS #8.
 func Request(key string, s Subject) (string, error) {
 	block, _ := pem.Decode([]byte(key))
 	if block == nil {
 		return "", fmt.Errorf("the key is no PEM: %w", model.ErrInvalid)
 	}
-	signer, err := x509.ParseECPrivateKey(block.Bytes)
+	signer, err := decode(block)
 	if err != nil {
 		return "", fmt.Errorf("decode the key: %w", err)
 	}
 	return SignedBy(rand.Reader, signer, s)
+}
+
+func decode(block *pem.Block) (crypto.Signer, error) {
+	if block.Type != pkcs8 {
+		return x509.ParseECPrivateKey(block.Bytes)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%T signs nothing: %w", key, model.ErrInvalid)
+	}
+	return signer, nil
 }
 
 // Subject is whom a request names.
