@@ -9,6 +9,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/agents/sim"
 	"github.com/gantry-orchestrator/gantry/charms/beacon"
+	"github.com/gantry-orchestrator/gantry/charms/dataintegrator"
 	"github.com/gantry-orchestrator/gantry/charms/etcd"
 	"github.com/gantry-orchestrator/gantry/charms/kafka"
 	"github.com/gantry-orchestrator/gantry/charms/pgbouncer"
@@ -23,6 +24,7 @@ var seeds = flag.Uint64("seeds", 20, "how many seeds each scenario is simulated 
 
 var charms = []sdk.Builtin{
 	{Name: "beacon", Files: beacon.Files, Charm: beacon.Charm{}},
+	{Name: "data-integrator", Files: dataintegrator.Files, Charm: dataintegrator.Charm{}},
 	{Name: "etcd", Files: etcd.Files, Charm: etcd.Charm{}},
 	{Name: "kafka", Files: kafka.Files, Charm: kafka.Charm{}},
 	{Name: "pgbouncer", Files: pgbouncer.Files, Charm: pgbouncer.Charm{}},
