@@ -83,12 +83,12 @@ func (Charm) Reconcile(in effect.Input) effect.Desired {
 	if m.leaving() {
 		return m.b.Done(m.depart())
 	}
+	m.clients()
 	if m.lost {
 		return m.b.Done(m.replace())
 	}
 	m.promote()
 	m.authenticate()
-	m.clients()
 	return m.b.Done(m.status())
 }
 

@@ -61,7 +61,7 @@ func (m *member) client(r effect.Relation, prefix string) {
 	login, made := sdk.SecretNamed(m.in, user)
 	trusted, certified := m.trusted(r)
 	published := sdk.Published(m.in, r.ID).Application
-	if !made || !certified || !m.serving() || m.observed.Learner {
+	if !made || !certified || m.lost || !m.serving() || m.observed.Learner {
 		if len(published) > 0 {
 			m.b.PublishApplication(r.ID, published) // it stays true for clients that connect again
 		}
@@ -96,7 +96,7 @@ func (m *member) trusted(r effect.Relation) (id string, made bool) {
 }
 
 func (m *member) drop(r effect.Relation) {
-	if !m.serving() {
+	if m.lost || !m.serving() {
 		m.b.Hold(m.in.Spec.Unit, "the user %s is dropped once the cluster has a quorum", userOf(r))
 		return
 	}

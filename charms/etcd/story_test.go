@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,23 @@ func TestAClientIsGivenAUserAndTheMembers(t *testing.T) {
 	keys, ready := interfaces.ParseEtcdKeys(m.ApplicationBag("etcd-client"))
 	if !ready || len(keys.Endpoints) != 3 || keys.User == "" || keys.TLS != "" {
 		t.Errorf("it is given %+v", keys)
+	}
+}
+
+func TestALeaderWhoseDataIsLostTakesNothingBackFromClients(t *testing.T) {
+	in := begun(map[effect.ProbeID]effect.Fact{effect.ProbeID(effect.VolumeFact + string(volumeID)): {Value: effect.VolumeEmpty}})
+	const relation = 7
+	granted := map[string]string{"endpoints": "10.0.0.2:2379", "secret-user": "secret:2"}
+	in.Live = effect.Live{Leader: true, Own: []effect.OwnBag{{Relation: relation, Application: granted}}}
+	in.Spec.Relations = append(in.Spec.Relations, effect.Relation{
+		ID: relation, Endpoint: "etcd-client", Role: model.Provides, Life: model.Alive, Bag: map[string]string{"prefix": "/app/"},
+	})
+	want := Charm{}.Reconcile(in)
+	kept := slices.ContainsFunc(want.Bags, func(b effect.Bag) bool {
+		return b.Relation == relation && b.Application && maps.Equal(b.Data, granted)
+	})
+	if want.Status.Level != model.Blocked || !kept {
+		t.Errorf("it is %v and publishes %v", want.Status, want.Bags)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/gantry-orchestrator/gantry/model"
 )
@@ -21,6 +22,8 @@ type Cluster struct {
 	Endpoint string // URL of the member's client port
 	Password string // of the user root
 	Trust    string // PEM of the authorities that vouch for members, "" without TLS
+
+	unhurried bool // requests take as long as the store is large
 }
 
 // Local is the gateway of the unit's own member, with what an action, which
@@ -42,6 +45,18 @@ func Local(endpoint, passwordFile, trustFile string) (Cluster, error) {
 	}
 	c.Trust = string(trust)
 	return c, nil
+}
+
+// requestPatience is longer than etcd's own for a request that takes a quorum.
+const requestPatience = 10 * time.Second
+
+// patience is how long one request may take: a member whose machine dies with a
+// request in hand never answers it.
+func (c Cluster) patience() time.Duration {
+	if c.unhurried {
+		return 0
+	}
+	return requestPatience
 }
 
 // refusal is what the gateway says instead of an answer.
@@ -90,7 +105,7 @@ func (c Cluster) client() (http.Client, error) {
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
-	return http.Client{Transport: transport}, nil
+	return http.Client{Transport: transport, Timeout: c.patience()}, nil
 }
 
 // call asks the gateway as root where etcd asks for passwords.

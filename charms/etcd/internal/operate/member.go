@@ -70,6 +70,7 @@ func (c Cluster) Join(ctx context.Context, name, peerURL string) (cluster string
 		}
 		all = added.Members
 	}
+	c.known(ctx, all, peerURL)
 	var entries []string
 	for _, m := range all {
 		for _, url := range m.PeerURLs {
@@ -81,6 +82,34 @@ func (c Cluster) Join(ctx context.Context, name, peerURL string) (cluster string
 	}
 	slices.Sort(entries)
 	return strings.Join(entries, ","), nil
+}
+
+// agreement is how long a new member waits for the others to list it.
+const agreement = 20 * time.Second
+
+// known waits until every member lists the learner of a URL, for a while: one
+// that has just started may be behind. etcd asks any of them when it starts for
+// the first time, and ends where the list is not the one that it was told.
+func (c Cluster) known(ctx context.Context, all []Member, peerURL string) {
+	ctx, cancel := context.WithTimeout(ctx, agreement)
+	defer cancel()
+	for _, m := range all {
+		for _, url := range m.ClientURLs {
+			c.Endpoint = url
+			for !c.lists(ctx, peerURL) && ctx.Err() == nil {
+				select {
+				case <-ctx.Done():
+				case <-time.After(poll):
+				}
+			}
+		}
+	}
+}
+
+func (c Cluster) lists(ctx context.Context, peerURL string) bool {
+	all, err := c.Members(ctx)
+	_, listed := at(all, peerURL)
+	return err == nil && listed
 }
 
 func at(all []Member, peerURL string) (Member, bool) {

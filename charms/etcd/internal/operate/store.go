@@ -17,6 +17,7 @@ import (
 
 // Defragment gives the space of compacted revisions of the member back.
 func (c Cluster) Defragment(ctx context.Context) error {
+	c.unhurried = true
 	return c.call(ctx, "/v3/maintenance/defragment", struct{}{}, nil)
 }
 
@@ -35,6 +36,7 @@ func (c Cluster) Snapshot(ctx context.Context, path string) (size int64, err err
 	if err != nil {
 		return 0, err
 	}
+	c.unhurried = true
 	response, err := c.send(ctx, "/v3/maintenance/snapshot", token, struct{}{})
 	if err != nil {
 		return 0, err
