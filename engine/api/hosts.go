@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/provision"
 )
@@ -31,7 +32,7 @@ func (s *Service) Wanted(ctx context.Context, provider string, send func(provisi
 	tokens := map[string]string{}
 	var last provision.Wanted
 	for sent := false; ; sent = true {
-		st := s.log.State()
+		st, began := s.log.State(), time.Now()
 		wanted := wantedOf(st, provider)
 		for i, m := range wanted.Machines {
 			if _, joined := st.Agent(m.UUID); joined || m.Life == model.Dead {
@@ -50,10 +51,56 @@ func (s *Service) Wanted(ctx context.Context, provider string, send func(provisi
 			}
 			last = wanted
 		}
-		if _, _, err := s.log.Changes(ctx, st.Index()); err != nil {
+		if err := rest(ctx, wantedShare*time.Since(began)); err != nil {
+			return err
+		}
+		if err := s.concerned(ctx, st); err != nil {
 			return err
 		}
 	}
+}
+
+// wantedShare is which part of the time, at most, goes into looking through all
+// machines for a host agent.
+const wantedShare = 5
+
+// rest waits.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// concerned returns once something has changed since a state that host agents
+// may be told of.
+func (s *Service) concerned(ctx context.Context, st state.State) error {
+	for index := st.Index(); ; {
+		changes, next, err := s.log.Changes(ctx, index)
+		switch {
+		case errors.Is(err, model.ErrNotFound): // too far behind
+			return nil
+		case err != nil:
+			return err
+		case s.log.State().Backups().Restored != st.Backups().Restored:
+			return nil
+		}
+		for _, c := range changes {
+			if slices.ContainsFunc(c.Keys, func(k state.Key) bool { return ofMachines[k.Table] }) {
+				return nil
+			}
+		}
+		index = next
+	}
+}
+
+// ofMachines are the tables that what host agents are told is made from.
+var ofMachines = map[tables.Name]bool{
+	tables.Model: true, tables.Charm: true, tables.Application: true, tables.Unit: true, tables.Machine: true, tables.Agent: true,
 }
 
 // issue makes a token for a machine and makes its hash known.

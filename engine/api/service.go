@@ -42,6 +42,8 @@ type Change struct {
 type Live interface {
 	// Report is the last report of a unit.
 	Report(u state.UnitRef) (effect.Report, bool)
+	// Settled reports whether a unit has carried out its intent of a state.
+	Settled(st state.State, u state.UnitRef) bool
 	// Machine is what is known of a machine.
 	Machine(m state.MachineRef) MachineLive
 	// Convergence says how far a model is from converged at a revision.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/operator"
@@ -97,8 +96,7 @@ func (s *Service) unit(st state.State, u state.Unit) operator.Unit {
 	switch {
 	case heard:
 		out.Status, out.Version, out.Ports, out.Doing, out.Holds = report.Status, report.Version, report.Ports, report.Doing, report.Holds
-		intent, wanted := solver.IntentOf(st, u.Ref())
-		out.Settled = wanted && report.Settled && report.Hash == intent.Hash && report.Serial >= intent.Live.Serial
+		out.Settled = s.c.Live.Settled(st, u.Ref())
 	case !placed:
 		out.Status = model.Status{Level: model.Waiting, Message: "for a machine"}
 	case machine.State == state.MachineRequested:

@@ -127,12 +127,8 @@ func (s *Service) watch(ctx context.Context, look func(state.State) (done bool, 
 		if err := s.next(ctx, st.Index(), live); err != nil {
 			return err
 		}
-		pause := time.NewTimer(statusPause)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return ctx.Err()
+		if err := rest(ctx, statusPause); err != nil {
+			return err
 		}
 	}
 }

@@ -95,7 +95,7 @@ func open(ctx context.Context, c Config, began time.Time) (_ *root, err error) {
 	if err := os.Remove(ReadyFile(c.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
-	r := &root{Config: c, began: began, live: live.New(time.Now), opened: make(chan struct{})}
+	r := &root{Config: c, began: began, opened: make(chan struct{})}
 	if r.id, err = ownID(c.Dir); err != nil {
 		return nil, err
 	}
@@ -173,6 +173,7 @@ func (r *root) member(listener net.Listener) error {
 	if err != nil {
 		return err
 	}
+	r.live = live.New(time.Now, replicated{r.node, r.Tracer})
 	close(r.opened)
 	r.cluster = &cluster{node: r.node, greet: r.roster.greet, self: r.self(), keys: r.keys, log: r.Log, leaving: map[string]bool{}}
 	r.standing = newStanding(r.node, r.id, r.roster, r.port)

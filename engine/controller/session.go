@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,16 +31,32 @@ type session struct {
 	asked map[string]bool                 // operations that were sent
 
 	mu    sync.Mutex
-	units map[model.UnitName]bool
-	beats []effect.Beat
+	due   look
 	queue chan struct{} // holds one token while there is something to look at
 }
+
+// look is what a session is to look at.
+type look struct {
+	units   map[model.UnitName]bool
+	machine bool         // and the machine's own
+	beat    *effect.Beat // the newest that was not answered
+}
+
+// add puts in what another holds, but for its beat.
+func (l *look) add(other look) {
+	if l.machine = l.machine || other.machine; l.units == nil {
+		l.units = other.units
+		return
+	}
+	maps.Copy(l.units, other.units)
+}
+
+func (l look) empty() bool { return len(l.units) == 0 && !l.machine }
 
 func newSession(all *sessions, m state.Machine, stream wire.AgentStream, cancel context.CancelCauseFunc) *session {
 	return &session{
 		all: all, machine: m.Ref(), uuid: m.UUID, stream: stream, cancel: cancel,
-		sent: map[model.UnitName]effect.Known{}, asked: map[string]bool{},
-		units: map[model.UnitName]bool{}, queue: make(chan struct{}, 1),
+		sent: map[model.UnitName]effect.Known{}, asked: map[string]bool{}, queue: make(chan struct{}, 1),
 	}
 }
 
@@ -55,12 +72,17 @@ func (s *session) begin(st state.State, known []effect.Known) {
 	s.poke()
 }
 
-// poke queues units, and a look at the operations.
+// poke queues units with their operations or, where none is named, a look at
+// the machine and at all operations on it.
 func (s *session) poke(units ...state.UnitRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.due.machine = s.due.machine || len(units) == 0
 	for _, u := range units {
-		s.units[u.Unit] = true
+		if s.due.units == nil {
+			s.due.units = map[model.UnitName]bool{}
+		}
+		s.due.units[u.Unit] = true
 	}
 	s.signal()
 }
@@ -73,12 +95,12 @@ func (s *session) signal() {
 }
 
 // take empties the queue.
-func (s *session) take() (map[model.UnitName]bool, []effect.Beat) {
+func (s *session) take() look {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	units, beats := s.units, s.beats
-	s.units, s.beats = map[model.UnitName]bool{}, nil
-	return units, beats
+	taken := s.due
+	s.due = look{}
+	return taken
 }
 
 // After a push what comes is gathered for thrice as long as the push took, or
@@ -93,53 +115,56 @@ const (
 // units see each other all that they publish calls for another intent of each:
 // what comes soon after a push goes out together.
 func (s *session) send(ctx context.Context) error {
-	waiting := map[model.UnitName]bool{}
-	due := time.NewTimer(0)
-	defer due.Stop()
+	var waiting look
+	again := time.NewTimer(0)
+	defer again.Stop()
 	var notBefore time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.queue:
-		case <-due.C:
+		case <-again.C:
 		}
-		units, beats := s.take()
-		maps.Copy(waiting, units)
+		taken := s.take()
+		waiting.add(taken)
 		st := s.all.node.State()
 		if m, ok := st.Machine(s.machine); !ok || m.Fenced || m.UUID != s.uuid {
 			return fmt.Errorf("machine %s: removed, or acknowledged lost: %w", s.machine.Machine, model.ErrDenied)
 		}
-		if err := s.echo(ctx, beats); err != nil {
+		if err := s.echo(ctx, taken.beat); err != nil {
 			return err
 		}
 		began := time.Now()
-		if began.Before(notBefore) {
-			due.Reset(notBefore.Sub(began))
+		switch {
+		case waiting.empty():
+			continue
+		case began.Before(notBefore):
+			again.Reset(notBefore.Sub(began))
 			continue
 		}
-		pushed, err := s.push(st, waiting)
+		pushed, err := s.push(st, waiting.units)
 		if err != nil {
 			return err
 		}
-		clear(waiting)
 		work := time.Duration(pushed) * workOfOne
 		notBefore = time.Now().Add(min(max(3*time.Since(began), work), mostGathered))
-		if err := s.operate(st); err != nil {
+		if err := s.operate(st, waiting); err != nil {
 			return err
 		}
+		waiting = look{}
 	}
 }
 
-// echo answers the newest beat, with a quorum: the agent's lead depends on it.
-func (s *session) echo(ctx context.Context, beats []effect.Beat) error {
-	if len(beats) == 0 {
+// echo answers a beat, with a quorum: the agent's lead depends on it.
+func (s *session) echo(ctx context.Context, beat *effect.Beat) error {
+	if beat == nil {
 		return nil
 	}
 	if _, err := s.all.node.Read(ctx); err != nil {
 		return err
 	}
-	return s.stream.Send(effect.Downward{Beat: &beats[len(beats)-1]})
+	return s.stream.Send(effect.Downward{Beat: beat})
 }
 
 // push sends the intents that differ, and withdraws those that are no more. It
@@ -173,11 +198,21 @@ func (s *session) push(st state.State, units map[model.UnitName]bool) (pushed in
 	return len(down.Set), s.all.deliver(s.stream, s.machine, down)
 }
 
-// operate sends the operations that wait for this machine, each once a session.
-func (s *session) operate(st state.State) error {
-	pending := st.PendingOnMachine(s.machine)
-	for _, u := range st.UnitsOn(s.machine) {
-		pending = append(pending, st.PendingOn(u.Ref())...)
+// operate sends the operations that wait for what is looked at, each once a
+// session.
+func (s *session) operate(st state.State, l look) error {
+	var pending []state.Operation
+	if l.machine {
+		pending = st.PendingOnMachine(s.machine)
+		for _, u := range st.UnitsOn(s.machine) {
+			pending = append(pending, st.PendingOn(u.Ref())...)
+		}
+	} else {
+		for _, u := range slices.SortedFunc(maps.Keys(l.units), model.CompareUnits) {
+			if s.has(st, u) {
+				pending = append(pending, st.PendingOn(state.UnitRef{Model: s.machine.Model, Unit: u})...)
+			}
+		}
 	}
 	for _, o := range pending {
 		if s.asked[o.Run.ID] {
@@ -207,7 +242,7 @@ func (s *session) receive() error {
 		s.all.watch.upward(s.machine, up)
 		if up.Beat != nil {
 			s.mu.Lock()
-			s.beats = append(s.beats, *up.Beat)
+			s.due.beat = up.Beat
 			s.signal()
 			s.mu.Unlock()
 		}

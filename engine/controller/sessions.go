@@ -141,6 +141,7 @@ func (s *sessions) pokeAll() {
 		for _, u := range st.UnitsOn(m) {
 			open.poke(u.Ref())
 		}
+		open.poke()
 	}
 }
 

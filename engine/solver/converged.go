@@ -60,6 +60,16 @@ func Converged(s state.State, m model.ModelName, o *Observed, revision uint64) (
 	return len(waits) == 0, waits
 }
 
+// Settled reports whether a unit has carried out its intent of now.
+func Settled(s state.State, o *Observed, u state.UnitRef) bool {
+	r, heard := o.Reports[u]
+	if !heard || !r.Settled {
+		return false
+	}
+	k, wanted := o.Marks.of(s, u)
+	return wanted && r.Hash == k.Hash && r.Serial >= k.Serial
+}
+
 // unsettledBecause says why a unit does not count as settled, "" where it does.
 func (p *problem) unsettledBecause(u state.Unit) (why string, blocked bool) {
 	m := p.host(u)
@@ -74,15 +84,15 @@ func (p *problem) unsettledBecause(u state.Unit) (why string, blocked bool) {
 		return fmt.Sprintf("machine %s is being made", m.Name), false
 	}
 	r, heard := p.seen.Reports[u.Ref()]
-	var intent effect.Intent // whose making takes long where many see each other: only where it decides
+	var wanted effect.Known // which may take long where many see each other: only where it decides
 	if heard && (r.Settled || r.Status.Level == model.Blocked) {
-		intent = p.intent(u.Ref())
+		wanted = p.wanted(u.Ref())
 	}
 	working := underWay(r)
 	switch {
 	case len(r.Flapping) > 0:
 		return "it alternates: " + strings.Join(r.Flapping, ", "), true
-	case heard && r.Status.Level == model.Blocked && r.Hash == intent.Hash:
+	case heard && r.Status.Level == model.Blocked && r.Hash == wanted.Hash:
 		return r.Status.Message, true
 	case m.State == state.MachineLost || p.seen.Silent(m.Ref()):
 		return fmt.Sprintf("the %s is not heard", agentOf(m)), false
@@ -92,7 +102,7 @@ func (p *problem) unsettledBecause(u state.Unit) (why string, blocked bool) {
 		return "its agent has not reported it", false
 	case !r.Settled:
 		return working, false
-	case r.Hash != intent.Hash || r.Serial < intent.Live.Serial:
+	case r.Hash != wanted.Hash || r.Serial < wanted.Serial:
 		return strings.TrimSuffix("taking up its newest intent; "+working, "; "), false
 	}
 	return "", false

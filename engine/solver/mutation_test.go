@@ -52,6 +52,10 @@ var mutations = []struct {
 		"case tables.Relation, tables.Bag:", "case tables.Relation:",
 	},
 	{
+		"what an intent was known by outlives a change of it", "marks.go",
+		"		delete(m.known, u)\n", "		_ = u\n",
+	},
+	{
 		"a serial forgets the lease", "intent.go",
 		"		w.saw(l.Stamp)\n", "",
 	},

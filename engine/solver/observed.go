@@ -22,6 +22,7 @@ type Observed struct {
 	Heard    map[state.MachineRef]time.Time // last beat of an agent
 	Progress map[state.UnitRef]time.Time    // of a departure
 	Ended    map[state.MachineRef]time.Time // last end of an agent's session
+	Marks    Marks                          // of the intents that reports are held against
 }
 
 // NewObserved has heard nothing yet.

@@ -25,12 +25,14 @@ type history struct {
 	stages map[model.UnitName]string // of the order that each unit saw last
 	lost   bool                      // some machine does not answer
 	wanted map[state.UnitRef]effect.Intent
+	behind []state.Key // changed since the state that the marks have followed to
 }
 
 func newHistory(t *rapid.T) *history {
 	h := &history{world: newWorld(t), t: t, rolls: newRestarts(1), stages: map[model.UnitName]string{}}
 	h.rolls.rank["pg/0"] = 1
 	h.watch = h.check
+	h.seen.Marks.Begin(h.s)
 	if every := rapid.IntRange(1, 4).Draw(t, "agents that are late, one in"); every > 1 {
 		h.late = func(u model.UnitName, round int) bool { return (round+2*u.Number)%every == 0 }
 	}
@@ -127,6 +129,9 @@ func (h *history) steps() map[string]func() {
 		},
 		"a term passes": func() { h.pass(effect.LeaseTerm) },
 		"a moment":      func() { h.round() },
+		"another network": func() {
+			h.do(state.SetNetwork{Model: testModel, CIDR: fmt.Sprintf("10.%d.0.0/16", h.s.Index()%250)})
+		},
 	}
 }
 
@@ -155,6 +160,7 @@ func (h *history) check(before, after state.State, solving bool) {
 	h.checkLife(before, after)
 	h.checkLeases(before, after)
 	h.checkIntents(after, changed)
+	h.checkMarks(before, after, changed)
 	if solving && changed != nil {
 		h.checkTurn(before, c)
 		h.checkTeardown(before, after)

@@ -47,14 +47,11 @@ type problem struct {
 	commands []state.Command
 	blocked  []Blocked
 	done     map[state.Key]bool // subjects of departure that were looked at
-	making   *Intents
-	intents  map[state.UnitRef]effect.Intent
+	wants    map[state.UnitRef]effect.Known
 }
 
 func newProblem(s state.State, o *Observed) *problem {
-	return &problem{
-		State: s, seen: o, done: map[state.Key]bool{}, making: NewIntents(s), intents: map[state.UnitRef]effect.Intent{},
-	}
+	return &problem{State: s, seen: o, done: map[state.Key]bool{}, wants: map[state.UnitRef]effect.Known{}}
 }
 
 // emit adds a command that follows from a revision and holds while what it was
@@ -102,14 +99,14 @@ func (p *problem) model(name model.ModelName) {
 	p.emit(m.Cause, state.Advance{Subject: state.ModelKey(name), To: state.Forget}, state.ModelKey(name))
 }
 
-// intent returns a unit's intent, made once in a run.
-func (p *problem) intent(u state.UnitRef) effect.Intent {
-	i, ok := p.intents[u]
+// wanted is by what a unit's intent is known, looked up once in a run.
+func (p *problem) wanted(u state.UnitRef) effect.Known {
+	k, ok := p.wants[u]
 	if !ok {
-		i, _ = p.making.Of(u)
-		p.intents[u] = i
+		k, _ = p.seen.Marks.of(p.State, u)
+		p.wants[u] = k
 	}
-	return i
+	return k
 }
 
 // host returns the machine of a unit. One that was not requested yet is the

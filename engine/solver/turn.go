@@ -171,7 +171,7 @@ func (p *problem) answered(units []state.Unit) bool {
 		if u.Life != model.Alive || !p.reachable(u) {
 			continue
 		}
-		if r := p.seen.Reports[u.Ref()]; !r.Answered || r.Hash != p.intent(u.Ref()).Hash {
+		if r := p.seen.Reports[u.Ref()]; !r.Answered || r.Hash != p.wanted(u.Ref()).Hash {
 			return false
 		}
 	}

@@ -1,36 +1,49 @@
 package live
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/solver"
 	"github.com/gantry-orchestrator/gantry/engine/state"
+	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
+// Log is the replicated log.
+type Log interface {
+	// Changes waits for entries past an index, oldest first; next is the index to
+	// ask from.
+	Changes(ctx context.Context, index uint64) (changes []api.Change, next uint64, err error)
+}
+
 // Live is safe for concurrent use.
 type Live struct {
 	now func() time.Time
+	log Log
 
 	mu       sync.Mutex
 	observed *solver.Observed
 	dirty    solver.Dirty
 	silent   map[state.MachineRef]bool // as the solver was last told
 	again    []state.MachineRef        // heard after a silence, since then
+	gone     bool                      // something left the state, since all was looked through
 	looked   time.Time                 // through all that is known, last
 	hosts    map[state.MachineRef]effect.HostFacts
 	progress map[state.MachineRef]string
-	log      ring
+	lines    ring
 	changed  chan struct{} // closed and replaced at every change
 }
 
-// New knows nothing yet. The clock must not go back.
-func New(now func() time.Time) *Live {
-	l := &Live{now: now, changed: make(chan struct{})}
+// New knows nothing yet. The clock must not go back, and the states that are
+// asked about are those of the log.
+func New(now func() time.Time, log Log) *Live {
+	l := &Live{now: now, log: log, changed: make(chan struct{})}
 	l.Reset()
 	return l
 }
@@ -47,6 +60,32 @@ func (l *Live) Reset() {
 	l.hosts = map[state.MachineRef]effect.HostFacts{}
 	l.progress = map[state.MachineRef]string{}
 	l.wake()
+}
+
+// follow learns what was committed up to a state.
+func (l *Live) follow(st state.State) {
+	marks := &l.observed.Marks
+	switch from := marks.Index(); {
+	case from == 0:
+		marks.Begin(st)
+	case from < st.Index():
+		changes, _, err := l.log.Changes(context.Background(), from) // there are some: it does not wait
+		if err != nil {                                              // they are no longer kept
+			marks.Begin(st)
+			l.gone = true
+			return
+		}
+		var keys []state.Key
+		for _, c := range changes {
+			if c.Index <= st.Index() {
+				keys = append(keys, c.Keys...)
+			}
+		}
+		marks.Follow(st, keys)
+		l.gone = l.gone || slices.ContainsFunc(keys, func(k state.Key) bool {
+			return (k.Table == tables.Unit || k.Table == tables.Machine) && st.ModifyIndex(k) == 0
+		})
+	}
 }
 
 func (l *Live) wake() {
@@ -108,9 +147,9 @@ func (l *Live) Progress(m state.MachineRef, text string) {
 	l.wake()
 }
 
-// look is how often all machines and reports are looked through, for agents
-// that fell silent and for what is in the state no more. What is heard costs
-// by itself.
+// look is how often all machines are looked through, for agents that fell
+// silent, and reports for what is in the state no more. What is heard costs by
+// itself.
 const look = time.Second
 
 // Dirty returns what reports, and agents that fell silent or were heard again,
@@ -119,6 +158,7 @@ func (l *Live) Dirty(st state.State) solver.Dirty {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.observed.Now = l.now()
+	l.follow(st)
 	for _, ref := range l.again {
 		l.silent[ref] = false
 		l.dirty.Machine(st, ref)
@@ -134,7 +174,10 @@ func (l *Live) Dirty(st state.State) solver.Dirty {
 }
 
 func (l *Live) lookThrough(st state.State) {
-	l.observed.Forget(st)
+	if l.gone {
+		l.observed.Forget(st)
+		l.gone = false
+	}
 	for _, m := range st.Models() {
 		for _, machine := range st.Machines(m.Name) {
 			ref := machine.Ref()
@@ -151,6 +194,7 @@ func (l *Live) Solve(st state.State, dirty solver.Dirty) ([]state.Command, []sol
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.observed.Now = l.now()
+	l.follow(st)
 	return solver.Solve(st, dirty, l.observed)
 }
 
@@ -160,6 +204,14 @@ func (l *Live) Report(u state.UnitRef) (effect.Report, bool) {
 	defer l.mu.Unlock()
 	r, ok := l.observed.Reports[u]
 	return r, ok
+}
+
+// Settled implements api.Live.
+func (l *Live) Settled(st state.State, u state.UnitRef) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.follow(st)
+	return solver.Settled(st, l.observed, u)
 }
 
 // Machine implements api.Live.
@@ -181,6 +233,7 @@ func (l *Live) Convergence(st state.State, m model.ModelName, revision uint64) a
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.observed.Now = l.now()
+	l.follow(st)
 	done, waits := solver.Converged(st, m, l.observed, revision)
 	c := api.Convergence{Converged: done}
 	for _, w := range waits {

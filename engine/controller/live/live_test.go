@@ -10,7 +10,7 @@ import (
 
 func TestAMachineIsSolvedAgainWhenItFallsSilentAndWhenItIsHeardAgain(t *testing.T) {
 	now := time.Unix(1000, 0)
-	l := New(func() time.Time { return now })
+	l := New(func() time.Time { return now }, nil)
 	st, outcomes := state.Empty().ApplyBatch([]state.Command{
 		{Version: state.FormatVersion, Now: now, Origin: state.Operator, Ops: []state.Op{state.AddModel{Model: "m", UUID: "7f0e9a52-11a5-4f0d-9d0f-0a55d1c0ffee"}}},
 		{Version: state.FormatVersion, Now: now, Origin: state.Operator, Ops: []state.Op{state.AddMachine{Model: "m"}}},

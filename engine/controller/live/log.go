@@ -40,7 +40,7 @@ func (l *Live) Log(m model.ModelName, lines []effect.LogLine) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, line := range lines {
-		l.log.add(api.LogLine{Model: m, Line: line})
+		l.lines.add(api.LogLine{Model: m, Line: line})
 	}
 	l.wake()
 }
@@ -49,5 +49,5 @@ func (l *Live) Log(m model.ModelName, lines []effect.LogLine) {
 func (l *Live) Lines(after uint64) ([]api.LogLine, uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.log.after(after), l.log.next
+	return l.lines.after(after), l.lines.next
 }

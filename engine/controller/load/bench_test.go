@@ -19,6 +19,7 @@ var (
 	density  = flag.Int("units", 10, "units on each machine")
 	joining  = flag.Int("joining", 1000, "machines that join by token")
 	patience = flag.Duration("patience", 5*time.Minute, "the longest wait for anything")
+	profiles = flag.String("profiles", "", "folder for profiles of the controller's process")
 )
 
 // Each of these benchmarks prints figures and means nothing by its ns/op; run
@@ -30,12 +31,15 @@ func BenchmarkTenThousandAgents(b *testing.B) {
 	seeded := seed(b, *size, *density)
 	p := start(b, seeded.dir, "127.0.0.1:0")
 	figure("controller started on a log of %d units: leading after %.1f s, %.1f s of processor time", *size**density, p.ready.Took.Seconds(), p.processor(b).Seconds())
-	f := seeded.run(p, *density)
+	var f *fleet
+	p.profiled(b, "arrive", func() { f = seeded.run(p, *density) })
 	defer f.stop()
-	idle(b, p)
-	for i := range 5 {
-		change(b, p, f, fmt.Sprint("word", i))
-	}
+	p.profiled(b, "idle", func() { idle(b, p) })
+	p.profiled(b, "change", func() {
+		for i := range 5 {
+			change(b, p, f, fmt.Sprint("word", i))
+		}
+	})
 	figure("controller with %d machines and %d units, PSS: %.0f MB (goal under 2 GB)", *size, *size**density, p.pss(b))
 	storm(b, p, f)
 }
@@ -98,7 +102,7 @@ func storm(b *testing.B, p *process, f *fleet) {
 	f.await(b, "every session has ended", func() bool { return f.connected.Load() == 0 })
 	*p = *start(b, p.dir, p.ready.Addresses[0])
 	ready := time.Now()
-	f.await(b, "every agent is back", func() bool { return f.connected.Load() == int64(*size) })
+	p.profiled(b, "storm", func() { f.await(b, "every agent is back", func() bool { return f.connected.Load() == int64(*size) }) })
 	figure("controller stopped and started: it led again after %.1f s, and %d agents were back %.1f s later, with %.1f s of its processor time",
 		ready.Sub(began).Seconds(), *size, time.Since(ready).Seconds(), p.processor(b).Seconds())
 	time.Sleep(5 * time.Second)
@@ -115,17 +119,19 @@ func BenchmarkStatusOf2500Units(b *testing.B) {
 	time.Sleep(2 * time.Second)
 	var took []time.Duration
 	before := p.processor(b)
-	for range calls {
-		began := time.Now()
-		s, err := p.admin.Status(context.Background(), modelName)
-		if err != nil {
-			b.Fatal(err)
+	p.profiled(b, "status", func() {
+		for range calls {
+			began := time.Now()
+			s, err := p.admin.Status(context.Background(), modelName)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if len(s.Applications) != applications || len(s.Machines) != agents {
+				b.Fatalf("%d applications, %d machines", len(s.Applications), len(s.Machines))
+			}
+			took = append(took, time.Since(began))
 		}
-		if len(s.Applications) != applications || len(s.Machines) != agents {
-			b.Fatalf("%d applications, %d machines", len(s.Applications), len(s.Machines))
-		}
-		took = append(took, time.Since(began))
-	}
+	})
 	slices.Sort(took)
 	figure("status of %d units, %d calls over TLS: p50 %.1f ms, p99 %.1f ms (goal 100 ms), %.1f ms of the controller's processor time each", agents*applications, calls,
 		ms(took[calls/2]), ms(took[calls*99/100]), ms((p.processor(b)-before)/calls))

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gantry-orchestrator/gantry/engine/api"
 	"github.com/gantry-orchestrator/gantry/engine/client"
@@ -49,11 +52,19 @@ func serve(dir string) error {
 	if err != nil {
 		return err
 	}
-	return controller.Run(ctx, controller.Config{
+	var g errgroup.Group
+	if kept := os.Getenv(controllerProfiles); kept != "" {
+		g.Go(func() error { return profile(kept, os.Stdin, os.Stdout) })
+	}
+	return errors.Join(controller.Run(ctx, controllerConfig(dir, charms)), g.Wait())
+}
+
+func controllerConfig(dir string, charms []api.Artifact) controller.Config {
+	return controller.Config{
 		Dir: dir, Listen: os.Getenv(controllerListen), Provider: provider, Version: "load", BuiltIn: charms,
 		Log:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Ready: func(r controller.Ready) { _ = json.NewEncoder(os.Stdout).Encode(r) },
-	})
+	}
 }
 
 const provider = "load"
@@ -98,6 +109,8 @@ type process struct {
 	dir   string
 	ready controller.Ready
 	cmd   *exec.Cmd
+	in    io.WriteCloser
+	out   *bufio.Reader
 	admin *client.Client
 }
 
@@ -105,19 +118,18 @@ type process struct {
 func start(b *testing.B, dir, listen string) *process {
 	b.Helper()
 	p := &process{dir: dir, cmd: exec.Command(os.Args[0])}
-	p.cmd.Env = append(os.Environ(), controllerDir+"="+dir, controllerListen+"="+listen)
+	p.cmd.Env = append(os.Environ(), controllerDir+"="+dir, controllerListen+"="+listen, controllerProfiles+"="+*profiles)
 	p.cmd.Stderr = os.Stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	in, err := p.cmd.StdinPipe()
+	must(b, err)
 	out, err := p.cmd.StdoutPipe()
-	if err == nil {
-		err = p.cmd.Start()
-	}
-	if err == nil {
-		err = json.NewDecoder(io.LimitReader(out, 1<<16)).Decode(&p.ready)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	must(b, err)
+	p.in, p.out = in, bufio.NewReader(out)
+	must(b, p.cmd.Start())
+	line, err := p.out.ReadBytes('\n')
+	must(b, err)
+	must(b, json.Unmarshal(line, &p.ready))
 	c, err := client.Load(p.ready.Admin)
 	if err == nil {
 		p.admin, err = client.Dial(c)
@@ -132,6 +144,7 @@ func start(b *testing.B, dir, listen string) *process {
 func (p *process) stop(b *testing.B) {
 	b.Helper()
 	_ = p.admin.Close()
+	_ = p.in.Close()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		b.Fatal(err)
 	}

@@ -356,6 +356,13 @@ func (w *world) Report(u state.UnitRef) (effect.Report, bool) {
 	return r, ok
 }
 
+// Settled implements api.Live.
+func (w *world) Settled(st state.State, u state.UnitRef) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return solver.Settled(st, w.seen, u)
+}
+
 // Machine implements api.Live.
 func (w *world) Machine(state.MachineRef) api.MachineLive { return api.MachineLive{Reachable: true} }
 
