@@ -104,13 +104,15 @@ func (c Cluster) Drain(ctx context.Context, node int32, leaving ...int32) error 
 // Replicate gives the topics that Kafka keeps for itself as many replicas, and
 // all that say nothing else how many of them a write waits for.
 func (c Cluster) Replicate(ctx context.Context, factor, minimum int) error {
+	text := fmt.Sprint(minimum)
 	err := c.administer(func(admin *kadm.Client) error {
-		text := fmt.Sprint(minimum)
-		answers, err := admin.AlterBrokerConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: minInSync, Value: &text}})
-		for _, a := range answers {
-			err = errors.Join(err, a.Err)
-		}
-		return err
+		return until(ctx, minInSync+" is not set", func() (bool, error) {
+			answers, err := admin.AlterBrokerConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: minInSync, Value: &text}})
+			for _, a := range answers {
+				err = errors.Join(err, a.Err)
+			}
+			return err == nil, err
+		})
 	})
 	if err != nil {
 		return err
