@@ -10,6 +10,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/agents/perform"
 	"github.com/gantry-orchestrator/gantry/agents/supervise"
+	"github.com/gantry-orchestrator/gantry/engine/provider/depot"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	Supervisor Supervisor
 	Charms     Charms
 	Packages   *perform.Apt // nil where the machine has no apt
+	Software   depot.Depot
 	// Program is the command that runs a charm's own program.
 	Program func(effect.Charm) []string
 	// Facts looks at the machine anew; it is asked at every connect.

@@ -61,12 +61,15 @@ func (d Dirs) machineTasks() string { return filepath.Join(d.State, "machine-tas
 // offsets is where it is kept how far services' logs were sent.
 func (d Dirs) offsets() string { return filepath.Join(d.State, "logs.json") }
 
+// Software is the machine's, of which each content has a directory.
+func (d Dirs) Software() string { return filepath.Join(d.State, "software") }
+
 // Host is what a unit's charm is told of places.
 func (d Dirs) Host(u model.UnitName) effect.Host {
 	return effect.Host{
 		Root: d.Root,
 		Data: filepath.Join(d.State, "data", u.Dashed()), Config: filepath.Join(d.State, "config", u.Dashed()),
-		Run: filepath.Join(d.Run, "unit", u.Dashed()), Log: filepath.Join(d.Log, u.Dashed()),
+		Run: filepath.Join(d.Run, "unit", u.Dashed()), Log: filepath.Join(d.Log, u.Dashed()), Software: d.Software(),
 	}
 }
 

@@ -193,8 +193,8 @@ func (u *unitLoop) machine(ctx context.Context) (m perform.Machine, err error) {
 		in := u.state.Journal.Intent
 		u.secrets.know(in.Spec)
 		m = perform.Machine{
-			Packages: u.agent.Packages, Secrets: u.secrets, Versions: maps.Clone(in.Spec.Versions),
-			Warrants: in.Live.Warrants, InUse: u.usedElsewhere,
+			Packages: u.agent.Packages, Software: u.agent.Software, Secrets: u.secrets, Versions: maps.Clone(in.Spec.Versions),
+			Warrants: in.Live.Warrants, InUse: u.packageElsewhere, Uses: u.softwareElsewhere,
 		}
 		return nil
 	})

@@ -25,7 +25,7 @@ func (u *unitLoop) look(ctx context.Context, want effect.Desired) (seen unit.Obs
 	if err != nil {
 		return seen, began, err
 	}
-	seen = unit.Observed{Packages: map[string]string{}, Files: map[effect.ID]string{}, Volumes: map[effect.ID]string{}}
+	seen = unit.Observed{Packages: map[string]string{}, Software: map[string]bool{}, Files: map[effect.ID]string{}, Volumes: map[effect.ID]string{}}
 	for _, e := range slices.Backward(effects) { // what is wanted says more than what was
 		if err := u.lookAt(ctx, e, &seen); err != nil {
 			return seen, began, err
@@ -40,6 +40,10 @@ func (u *unitLoop) lookAt(ctx context.Context, e effect.Effect, seen *unit.Obser
 		seen.Files[e.File.ID], err = perform.FileDigest(e.File.Path)
 	case e.Volume != nil:
 		seen.Volumes[e.Volume.ID], err = perform.VolumeState(e.Volume.Path)
+	case e.Software != nil:
+		if u.agent.Software.Has(e.Software.Directory()) {
+			seen.Software[e.Software.Directory()] = true
+		}
 	case e.Package != nil && u.agent.Packages != nil && seen.Packages[e.Package.Name] == "":
 		var version string
 		version, err = u.agent.Packages.Version(ctx, e.Package.Name)
@@ -56,14 +60,15 @@ func (u *unitLoop) lookAt(ctx context.Context, e effect.Effect, seen *unit.Obser
 func (u *unitLoop) take(seen unit.Observed, began int) {
 	o := &u.state.Observed
 	if !o.Ready || u.steps == began {
-		o.Packages, o.Files, o.Volumes = seen.Packages, seen.Files, seen.Volumes
+		o.Packages, o.Software, o.Files, o.Volumes = seen.Packages, seen.Software, seen.Files, seen.Volumes
 		o.Ready = true
 		return
 	}
 	maps.Copy(seen.Files, o.Files)
 	maps.Copy(seen.Volumes, o.Volumes)
 	maps.Copy(seen.Packages, o.Packages)
-	o.Files, o.Volumes, o.Packages = seen.Files, seen.Volumes, seen.Packages
+	maps.Copy(seen.Software, o.Software)
+	o.Files, o.Volumes, o.Packages, o.Software = seen.Files, seen.Volumes, seen.Packages, seen.Software
 }
 
 // made takes what a step made as seen, until the host is looked at again.
@@ -116,18 +121,27 @@ func (u *unitLoop) waitForServices(ctx context.Context) error {
 	}
 }
 
-// usedElsewhere reports whether another unit of the machine has a package.
-func (u *unitLoop) usedElsewhere(name string) bool {
+// packageElsewhere reports whether another unit of the machine has a package.
+func (u *unitLoop) packageElsewhere(name string) bool {
+	return u.elsewhere(func(other *unitLoop) []string { return other.packages }, name)
+}
+
+// softwareElsewhere does so of a software, by its directory.
+func (u *unitLoop) softwareElsewhere(directory string) bool {
+	return u.elsewhere(func(other *unitLoop) []string { return other.software }, directory)
+}
+
+func (u *unitLoop) elsewhere(has func(*unitLoop) []string, name string) bool {
 	for _, other := range u.agent.all() {
-		if other != u && other.hasPackage(name) {
+		if other == u {
+			continue
+		}
+		other.mu.Lock()
+		found := slices.Contains(has(other), name)
+		other.mu.Unlock()
+		if found {
 			return true
 		}
 	}
 	return false
-}
-
-func (u *unitLoop) hasPackage(name string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return slices.Contains(u.packages, name)
 }

@@ -73,7 +73,7 @@ func (u *unitLoop) step(ctx context.Context, p unit.Perform) (unit.Ended, error)
 	if err != nil {
 		return unit.Ended{}, err
 	}
-	if s.Effect.Package != nil {
+	if s.Effect.Package != nil || s.Effect.Software != nil {
 		u.agent.apt.Lock()
 		defer u.agent.apt.Unlock()
 	}

@@ -43,6 +43,7 @@ type unitLoop struct {
 	mu       sync.Mutex
 	noted    effect.Known // the last intent that is journaled
 	packages []string     // that are applied
+	software []string     // that are applied: their directories
 	// machineTasks are the keys of those of machine scope that are applied.
 	machineTasks []string
 }
@@ -319,10 +320,13 @@ func (u *unitLoop) note() {
 	defer u.mu.Unlock()
 	in := u.state.Journal.Intent
 	u.noted = effect.Known{Unit: u.name, Generation: in.Generation, Hash: in.Hash, Serial: in.Live.Serial}
-	u.packages, u.machineTasks = nil, nil
+	u.packages, u.software, u.machineTasks = nil, nil, nil
 	for _, a := range u.state.Journal.Applied {
 		if a.Effect.Package != nil {
 			u.packages = append(u.packages, a.Effect.Package.Name)
+		}
+		if a.Effect.Software != nil {
+			u.software = append(u.software, a.Effect.Software.Directory())
 		}
 		if t := a.Effect.Task; t != nil && t.Scope == effect.MachineScope {
 			u.machineTasks = append(u.machineTasks, machineKey(*t))

@@ -5,20 +5,25 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/gantry-orchestrator/gantry/engine/provider/depot"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
-// Machine performs the steps of one unit that touch packages, files and
-// volumes. Services are the supervisor's.
+// Machine performs the steps of one unit that touch packages, software, files
+// and volumes. Services are the supervisor's.
 type Machine struct {
 	Packages *Apt // nil: packages are refused
+	Software depot.Depot
 	Secrets  Secrets
 	// Versions are those recorded for the application, by package.
 	Versions map[string]string
 	Warrants []effect.Warrant
 	// InUse reports whether another unit of the machine wants a package.
 	InUse func(name string) bool
+	// Uses reports whether another unit of the machine wants a software, by its
+	// directory.
+	Uses func(directory string) bool
 }
 
 // former is what effect.Applied.Former holds.
@@ -39,6 +44,14 @@ func (m Machine) Former(ctx context.Context, s effect.Step) (string, error) {
 	var f former
 	switch s.Kind {
 	case effect.Install:
+		if s.Effect.Software != nil {
+			adds, err := m.client(ctx, *s.Effect.Software)
+			if err != nil {
+				return "", err
+			}
+			f.Adds = adds
+			break
+		}
 		if m.Packages == nil {
 			return "", fmt.Errorf("install %s: this machine has no apt: %w", s.Effect.Package.Name, model.ErrDenied)
 		}
@@ -69,7 +82,7 @@ func (m Machine) version(p effect.Package) string {
 	return m.Versions[p.Name]
 }
 
-// Do performs a step on a package, file or volume. was is the step's Former,
+// Do performs a step on a package, software, file or volume. was is the step's Former,
 // for steps that undo.
 func (m Machine) Do(ctx context.Context, s effect.Step, was string) (Result, error) {
 	var f former
@@ -80,6 +93,9 @@ func (m Machine) Do(ctx context.Context, s effect.Step, was string) (Result, err
 	}
 	switch s.Kind {
 	case effect.Install:
+		if s.Effect.Software != nil {
+			return Result{}, m.fetch(ctx, *s.Effect.Software)
+		}
 		return Result{}, m.Packages.Install(ctx, s.Effect.Package.Name, m.version(*s.Effect.Package))
 	case effect.Write:
 		digest, err := WriteFile(ctx, m.Secrets, *s.Effect.File)
@@ -93,7 +109,7 @@ func (m Machine) Do(ctx context.Context, s effect.Step, was string) (Result, err
 	case effect.Remove:
 		return m.remove(ctx, s.Effect, f)
 	default:
-		return Result{}, fmt.Errorf("%s is no step of a package, file or volume: %w", s.Name(), model.ErrInvalid)
+		return Result{}, fmt.Errorf("%s is no step of a package, software, file or volume: %w", s.Name(), model.ErrInvalid)
 	}
 }
 
@@ -114,7 +130,12 @@ func (m Machine) remove(ctx context.Context, e effect.Effect, f former) (Result,
 		left, err := RestoreFile(e.File.Path, *before)
 		return Result{Left: left}, err
 	}
-	if e.Package == nil || m.Packages == nil {
+	if e.Software != nil && !m.Uses(e.Software.Directory()) {
+		if err := m.Software.Remove(ctx, *e.Software); err != nil {
+			return Result{}, err
+		}
+	}
+	if e.Package == nil && e.Software == nil || m.Packages == nil {
 		return Result{}, nil
 	}
 	left, err := m.Packages.Remove(ctx, f.Adds, m.InUse)

@@ -56,7 +56,7 @@ func (u *unitAgent) perform(p unit.Perform, done func(error)) {
 // duration draws how long a step takes.
 func (s *simulation) duration(step effect.Step) time.Duration {
 	switch step.Kind {
-	case effect.Install, effect.Fetch:
+	case effect.Install:
 		return s.between(time.Second, 20*time.Second)
 	case effect.Start, effect.Restart, effect.Stop:
 		return s.between(50*time.Millisecond, 3*time.Second)
@@ -103,7 +103,7 @@ func (m *machine) before(s effect.Step) string {
 	var f former
 	switch s.Kind {
 	case effect.Install:
-		f.Adds = m.packages[s.Effect.Package.Name] == ""
+		f.Adds = s.Effect.Package != nil && m.packages[s.Effect.Package.Name] == ""
 	case effect.Write:
 		if was, there := m.files[s.Effect.File.Path]; there {
 			f.File = &hostFileBefore{was.unit, was.file}
@@ -243,9 +243,7 @@ func (m *machine) onDisk(u *unitAgent, s effect.Step) {
 	}
 	switch e := s.Effect; s.Kind {
 	case effect.Install:
-		m.packages[e.Package.Name] = versionOf(e.Package.Name)
-	case effect.Fetch:
-		m.software[e.Software.Directory()] = true
+		m.install(e)
 	case effect.Write:
 		m.files[e.File.Path] = hostFile{u.name, *e.File}
 	case effect.Stamp, effect.Wipe:
@@ -262,6 +260,14 @@ func (m *machine) onDisk(u *unitAgent, s effect.Step) {
 	default:
 		m.sim.fail("%v: step %s is not known", u.name, s.Name())
 	}
+}
+
+func (m *machine) install(e effect.Effect) {
+	if e.Software != nil {
+		m.software[e.Software.Directory()] = true
+		return
+	}
+	m.packages[e.Package.Name] = versionOf(e.Package.Name)
 }
 
 func (m *machine) removed(e effect.Effect, f former, u *unitAgent) {

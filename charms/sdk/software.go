@@ -15,11 +15,7 @@ func Lock(data []byte) (effect.Software, error) {
 	if err != nil {
 		return effect.Software{}, fmt.Errorf("read a lock of software: %w", err)
 	}
-	s := effect.Software{Name: l.Name, Version: l.Version}
-	for _, j := range l.Jars {
-		s.Jars = append(s.Jars, effect.Jar(j))
-	}
-	return s, nil
+	return effect.Software{Name: l.Name, Version: l.Version, Jars: l.Jars}, nil
 }
 
 // MustLock is Lock for a file that is embedded in the charm: it panics on a

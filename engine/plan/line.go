@@ -41,8 +41,12 @@ func (u *unit) action(s effect.Step) string {
 	switch s.Kind {
 	case effect.Update, effect.Conclude:
 		return ""
-	case effect.Restart, effect.Reload, effect.Run, effect.Stop, effect.Fetch:
+	case effect.Restart, effect.Reload, effect.Run, effect.Stop:
 		return string(s.Kind)
+	case effect.Install:
+		if s.Effect.Software != nil {
+			return "fetch"
+		}
 	case effect.Remove, effect.Release, effect.Destroy, effect.Undo:
 		return "remove"
 	case effect.Start:

@@ -4,22 +4,16 @@ import (
 	"regexp"
 
 	"github.com/gantry-orchestrator/gantry/model/charm/document"
+	"github.com/gantry-orchestrator/gantry/model/software"
 )
 
 // Lock is software from a Maven repository, each file with the hash that it
 // must have. Charms carry it as a file, so that nothing is resolved when they
 // are deployed.
 type Lock struct {
-	Name    string      `json:"name"`
-	Version string      `json:"version"` // for people
-	Jars    []LockedJar `json:"jars"`
-}
-
-// LockedJar is one file of a lock.
-type LockedJar struct {
-	Coordinates string `json:"coordinates"` // group:artifact:version[:classifier]
-	SHA256      string `json:"sha256"`
-	Size        int64  `json:"size,omitempty"` // bytes, where known
+	Name    string         `json:"name"`
+	Version string         `json:"version"` // for people
+	Jars    []software.Jar `json:"jars"`
 }
 
 var (
@@ -67,8 +61,8 @@ type lockReader struct {
 	jars map[string]bool
 }
 
-func (r *lockReader) jar(item *document.Node) LockedJar {
-	var j LockedJar
+func (r *lockReader) jar(item *document.Node) software.Jar {
+	var j software.Jar
 	r.Object(item, "a jar", document.Fields{
 		"coordinates": func(n *document.Node) {
 			j.Coordinates = r.match(n, lockCoordinates, "group:artifact:version or group:artifact:version:classifier")

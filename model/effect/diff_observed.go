@@ -27,11 +27,7 @@ type ServiceState struct {
 func (o Observed) After(s Step) Observed {
 	switch s.Kind {
 	case Install:
-		o.Packages = maps.Clone(o.Packages)
-		set(&o.Packages, s.Effect.Package.Name, expectedVersion(o, *s.Effect.Package))
-	case Fetch:
-		o.Software = maps.Clone(o.Software)
-		set(&o.Software, s.Effect.Software.Directory(), true)
+		o = expectInstalled(o, s.Effect)
 	case Write:
 		o.Drifted = maps.Clone(o.Drifted)
 		delete(o.Drifted, s.ID)
@@ -66,6 +62,17 @@ func (o Observed) After(s Step) Observed {
 
 // anyVersion stands for a version that only the package manager knows.
 const anyVersion = "installed"
+
+func expectInstalled(o Observed, e Effect) Observed {
+	if e.Software != nil {
+		o.Software = maps.Clone(o.Software)
+		set(&o.Software, e.Software.Directory(), true)
+		return o
+	}
+	o.Packages = maps.Clone(o.Packages)
+	set(&o.Packages, e.Package.Name, expectedVersion(o, *e.Package))
+	return o
+}
 
 func expectedVersion(o Observed, p Package) string {
 	if p.Version == "" && o.Packages[p.Name] != "" {

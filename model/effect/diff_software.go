@@ -3,7 +3,6 @@ package effect
 import (
 	"fmt"
 	"regexp"
-	"strings"
 )
 
 // software fetches what is not there. A new content gets a directory of its
@@ -23,16 +22,11 @@ func (d *differ) software(s Software) {
 		d.keep(e)
 		return
 	}
-	d.add(Step{Kind: Fetch, ID: s.ID, Effect: e, Why: why})
+	d.add(Step{Kind: Install, ID: s.ID, Effect: e, Why: why})
 }
 
-// Patterns of what becomes part of a path on the machine.
-var (
-	plainName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
-	coordinates = regexp.MustCompile(`^[A-Za-z0-9_.-]+(:[A-Za-z0-9][A-Za-z0-9._+-]*){2,3}$`)
-	sha256Hex   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	sha512Hex   = regexp.MustCompile(`^[0-9a-f]{128}$`)
-)
+// plainName is what becomes part of a path on the machine.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
 
 // fault says why no agent could fetch the software; "" where one could.
 func (s Software) fault() string {
@@ -42,36 +36,17 @@ func (s Software) fault() string {
 	case (len(s.Jars) == 0) == (s.Archive == nil):
 		return "it is either jars or an archive"
 	case s.Archive != nil:
-		return s.Archive.fault()
+		return s.Archive.Fault()
 	}
 	files := map[string]bool{}
 	for _, j := range s.Jars {
-		switch {
-		case !coordinates.MatchString(j.Coordinates):
-			return fmt.Sprintf("jar %q: expected group:artifact:version or group:artifact:version:classifier", j.Coordinates)
-		case !sha256Hex.MatchString(j.SHA256):
-			return fmt.Sprintf("jar %s: sha256 %q: expected 64 hex digits", j.Coordinates, j.SHA256)
-		case files[j.File()]:
+		if fault := j.Fault(); fault != "" {
+			return fault
+		}
+		if files[j.File()] {
 			return fmt.Sprintf("jar %s: another has its file name %s", j.Coordinates, j.File())
 		}
 		files[j.File()] = true
 	}
 	return ""
-}
-
-func (a Archive) fault() string {
-	switch {
-	case (a.URL == "") == (a.Resource == ""):
-		return "its archive has either a URL or the name of an attached file"
-	case a.Strip < 0:
-		return fmt.Sprintf("its archive strips %d parts of paths", a.Strip)
-	case a.URL != "" && !strings.HasPrefix(a.URL, "https://"):
-		return fmt.Sprintf("its archive is at %q: expected an https URL", a.URL)
-	case a.URL != "" && !sha512Hex.MatchString(a.SHA512):
-		return fmt.Sprintf("its archive has sha512 %q: expected 128 hex digits", a.SHA512)
-	case a.Resource != "" && !sha256Hex.MatchString(a.SHA256):
-		return fmt.Sprintf("its attached file %q has sha256 %q: take it from Spec.Resources", a.Resource, a.SHA256)
-	default:
-		return ""
-	}
 }

@@ -6,8 +6,7 @@ type StepKind string
 // The kinds of step. A performer does each idempotently: done twice it comes
 // to the same.
 const (
-	Install  StepKind = "install"  // a package, at the effect's version where it has one
-	Fetch    StepKind = "fetch"    // software, or take into use what is there of it
+	Install  StepKind = "install"  // a package, at the effect's version where it has one, or software
 	Write    StepKind = "write"    // a file or directory
 	Stamp    StepKind = "stamp"    // make a volume's directory and stamp it, or set its mode and owner
 	Wipe     StepKind = "wipe"     // warranted: set the data aside, stamp an empty directory

@@ -5,72 +5,35 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
-	"strings"
+
+	"github.com/gantry-orchestrator/gantry/model/software"
 )
 
 // Software is a directory of files that no package of the distribution has:
 // fetched, verified against hashes, and put read-only under a directory of the
 // machine that its content names, once for all units of the machine.
 type Software struct {
-	ID      ID       `json:"id"`                // e.g. "software/kafka"
-	Name    string   `json:"name"`              // e.g. "kafka"
-	Version string   `json:"version"`           // for people
-	Jars    []Jar    `json:"jars,omitempty"`    // they lie in libs, or
-	Archive *Archive `json:"archive,omitempty"` // what is unpacked
-	After   []ID     `json:"after,omitempty"`
-}
-
-// Jar is one file of a Maven repository.
-type Jar struct {
-	Coordinates string `json:"coordinates"` // group:artifact:version[:classifier]
-	SHA256      string `json:"sha256"`
-	Size        int64  `json:"size,omitempty"` // bytes, where known
-}
-
-// Archive is a tar file, gzipped or plain: behind an https URL with its
-// SHA512, or attached by an operator to the application.
-type Archive struct {
-	URL      string `json:"url,omitempty"`
-	SHA512   string `json:"sha512,omitempty"`
-	Resource string `json:"resource,omitempty"` // name of the attached file
-	SHA256   string `json:"sha256,omitempty"`   // of the attached file
-	Size     int64  `json:"size,omitempty"`     // bytes, where known
-	Strip    int    `json:"strip,omitempty"`    // leading parts of the paths in it that are dropped
-}
-
-// Libs is where jars lie in a software's directory.
-const Libs = "libs"
-
-// File is the name of the jar's file, as Maven has it.
-func (j Jar) File() string {
-	parts := strings.Split(j.Coordinates, ":")
-	if len(parts) < 3 {
-		return ""
-	}
-	return strings.Join(parts[1:], "-") + ".jar"
+	ID      ID                `json:"id"`                // e.g. "software/kafka"
+	Name    string            `json:"name"`              // e.g. "kafka"
+	Version string            `json:"version"`           // for people
+	Jars    []software.Jar    `json:"jars,omitempty"`    // they lie in libs, or
+	Archive *software.Archive `json:"archive,omitempty"` // what is unpacked
+	After   []ID              `json:"after,omitempty"`
 }
 
 // Directory is the name of the directory below the machine's root of software:
 // one content has one directory, whoever wants it.
 func (s Software) Directory() string {
-	jars := make([]Jar, len(s.Jars))
+	jars := make([]software.Jar, len(s.Jars))
 	for i, j := range s.Jars {
-		jars[i] = Jar{Coordinates: j.Coordinates, SHA256: j.SHA256}
+		jars[i] = software.Jar{Coordinates: j.Coordinates, SHA256: j.SHA256}
 	}
 	content := hashOf(struct {
-		Jars    []Jar
+		Jars    []software.Jar
 		Archive string
-	}{jars, s.Archive.content()})
+	}{jars, s.Archive.Content()})
 	sum := sha256.Sum256([]byte(content))
 	return s.Name + "-" + s.Version + "-" + hex.EncodeToString(sum[:6])
-}
-
-// content identifies what unpacking comes to; where it comes from does not.
-func (a *Archive) content() string {
-	if a == nil {
-		return ""
-	}
-	return fmt.Sprint(a.SHA512, a.SHA256, a.Strip)
 }
 
 // Size is that of all files, and false where one of them is not known.

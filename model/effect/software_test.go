@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"github.com/gantry-orchestrator/gantry/model/effect"
+	"github.com/gantry-orchestrator/gantry/model/software"
 )
 
 func kafka(version string) effect.Software {
-	return effect.Software{ID: "software/kafka", Name: "kafka", Version: version, Jars: []effect.Jar{
+	return effect.Software{ID: "software/kafka", Name: "kafka", Version: version, Jars: []software.Jar{
 		{Coordinates: "org.apache.kafka:kafka_2.13:" + version, SHA256: strings.Repeat("a", 64), Size: 3 << 20},
 		{Coordinates: "io.netty:netty:1:linux", SHA256: strings.Repeat("b", 64), Size: 1},
 	}}
@@ -38,15 +39,15 @@ func TestSoftwareIsFetchedBeforeWhatUsesItAndRemovedAfter(t *testing.T) {
 			t.Fatalf("did %s; wanted %s", got, strings.Join(steps, ", "))
 		}
 	}
-	expect(wanting(kafka("4.0.0")), "fetch software/kafka", "start service/kafka")
+	expect(wanting(kafka("4.0.0")), "install software/kafka", "start service/kafka")
 	expect(wanting(kafka("4.0.0")))
-	expect(wanting(kafka("4.1.0")), "fetch software/kafka", "restart service/kafka", "remove software/kafka")
+	expect(wanting(kafka("4.1.0")), "install software/kafka", "restart service/kafka", "remove software/kafka")
 	if old, now := h.seen.Software[kafka("4.0.0").Directory()], h.seen.Software[kafka("4.1.0").Directory()]; old || !now {
 		t.Errorf("the machine has the old software: %v, the new: %v", old, now)
 	}
 	expect(wanting(kafka("4.1.0")))
 	delete(h.seen.Software, kafka("4.1.0").Directory())
-	expect(wanting(kafka("4.1.0")), "fetch software/kafka")
+	expect(wanting(kafka("4.1.0")), "install software/kafka")
 	expect(effect.Desired{}, "remove service/kafka", "remove software/kafka")
 }
 
@@ -59,7 +60,7 @@ func TestSoftwareStaysForAServiceThatCannotChangeNow(t *testing.T) {
 	next := wanting(kafka("4.1.0"))
 	next.Volumes = []effect.Volume{{ID: "volume/v", Path: "/v", Incarnation: "2"}} // without a warrant: an obstacle
 	next.Services[0].Volume = "volume/v"
-	if got := strings.Join(h.settle(next), ", "); got != "fetch software/kafka" {
+	if got := strings.Join(h.settle(next), ", "); got != "install software/kafka" {
 		t.Errorf("did %s", got)
 	}
 	if !h.seen.Software[kafka("4.0.0").Directory()] {
@@ -78,8 +79,8 @@ func TestADirectoryNamesTheContentAlone(t *testing.T) {
 	if a.Directory() == b.Directory() {
 		t.Error("another content has the same directory")
 	}
-	tar := effect.Software{Name: "kafka", Version: "4", Archive: &effect.Archive{URL: "https://a/k.tgz", SHA512: strings.Repeat("a", 128)}}
-	mirror := effect.Software{Name: "kafka", Version: "4", Archive: &effect.Archive{URL: "https://b/k.tgz", SHA512: strings.Repeat("a", 128)}}
+	tar := effect.Software{Name: "kafka", Version: "4", Archive: &software.Archive{URL: "https://a/k.tgz", SHA512: strings.Repeat("a", 128)}}
+	mirror := effect.Software{Name: "kafka", Version: "4", Archive: &software.Archive{URL: "https://b/k.tgz", SHA512: strings.Repeat("a", 128)}}
 	if tar.Directory() != mirror.Directory() {
 		t.Error("where an archive comes from changes its directory")
 	}
@@ -109,9 +110,9 @@ func TestSoftwareThatNobodyCouldFetchIsRefused(t *testing.T) {
 		"coordinates that leave the place":  {func(s *effect.Software) { s.Jars[0].Coordinates = "a:../../b:1" }, "expected group:artifact:version"},
 		"a hash that is none":               {func(s *effect.Software) { s.Jars[0].SHA256 = "abc" }, "expected 64 hex digits"},
 		"two jars of one file name":         {func(s *effect.Software) { s.Jars[1].Coordinates = "other:kafka_2.13:4.1.0" }, "another has its file name"},
-		"an archive without a hash":         {archived(effect.Archive{URL: "https://h/k.tgz"}), "expected 128 hex digits"},
-		"an archive that anybody may alter": {archived(effect.Archive{URL: "http://h/k.tgz", SHA512: strings.Repeat("a", 128)}), "expected an https URL"},
-		"an attached file without its hash": {archived(effect.Archive{Resource: "tarball"}), "take it from Spec.Resources"},
+		"an archive without a hash":         {archived(software.Archive{URL: "https://h/k.tgz"}), "expected 128 hex digits"},
+		"an archive that anybody may alter": {archived(software.Archive{URL: "http://h/k.tgz", SHA512: strings.Repeat("a", 128)}), "expected an https URL"},
+		"an attached file without its hash": {archived(software.Archive{Resource: "tarball"}), "take it from Spec.Resources"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kafka("4.1.0")
@@ -124,6 +125,6 @@ func TestSoftwareThatNobodyCouldFetchIsRefused(t *testing.T) {
 	}
 }
 
-func archived(a effect.Archive) func(*effect.Software) {
+func archived(a software.Archive) func(*effect.Software) {
 	return func(s *effect.Software) { s.Jars, s.Archive = nil, &a }
 }

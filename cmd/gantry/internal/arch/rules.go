@@ -11,11 +11,12 @@ type importRule struct {
 // decides, and a package that none matches fails the test.
 var mayImport = []importRule{
 	{"model", nil},
-	{"model/charm", []string{"model", "model/charm/document"}},
+	{"model/software", nil},
+	{"model/charm", []string{"model", "model/charm/document", "model/software"}},
 	{"model/charm/document", []string{"model"}},
 	{"model/bundle", []string{"model", "model/charm", "model/charm/document"}},
-	{"model/effect", []string{"model"}},
-	{"model/provision", []string{"model"}},
+	{"model/effect", []string{"model", "model/software"}},
+	{"model/provision", []string{"model", "model/effect"}},
 	{"model/operator", []string{"model", "model/effect"}},
 
 	{"charms/interfaces", nil},
@@ -25,7 +26,7 @@ var mayImport = []importRule{
 	{"charms/sdk/plugin/internal/...", nil},
 	{"charms/sdk/...", []string{"model", "model/...", "charms/sdk", "charms/sdk/...", "charms/interfaces", "charms/host"}},
 	{"charms/host", []string{"model", "model/charm", "model/effect", "charms/sdk", "charms/sdk/plugin"}},
-	{"charms/...", []string{"model", "model/effect", "charms/sdk", "charms/interfaces", "charms/..."}},
+	{"charms/...", []string{"model", "model/effect", "model/software", "charms/sdk", "charms/interfaces", "charms/..."}},
 
 	{"engine/state", []string{"model", "model/charm", "model/effect", "engine/state/tables"}},
 	{"engine/state/tables", nil},
@@ -44,16 +45,16 @@ var mayImport = []importRule{
 	{"engine/wire/...", []string{"engine/wire/..."}},
 	{"engine/server", []string{"model", "model/effect", "model/operator", "engine/api", "engine/wire"}},
 	{"engine/client", []string{"engine/observe/trace", "model", "model/effect", "model/operator", "engine/wire"}},
-	{"engine/provider", []string{"model"}},
-	{"engine/provider/...", []string{"model", "engine/provider/...", "engine/provider"}},
+	{"engine/provider", []string{"model", "model/effect"}},
+	{"engine/provider/...", []string{"model", "model/effect", "model/software", "engine/provider/...", "engine/provider"}},
 	{"engine/controller", []string{"model", "model/...", "engine/...", "charms/host"}},
 	{"engine/controller/...", []string{"model", "model/...", "engine/...", "charms/host"}},
 
 	{"agents/unit", []string{"model", "model/effect"}},
-	{"agents/perform", []string{"model", "model/effect"}},
+	{"agents/perform", []string{"model", "model/effect", "engine/provider/depot"}},
 	{"agents/supervise", []string{"model"}},
 	{"agents/sim", []string{"model", "model/...", "engine/state", "engine/state/tables", "engine/solver", "engine/placement", "engine/plan", "agents/unit", "charms/sdk", "charms/sdk/..."}},
-	{"agents/agent", []string{"model", "model/...", "agents/...", "charms/host", "engine/wire", "engine/client", "engine/provider"}},
+	{"agents/agent", []string{"model", "model/...", "agents/...", "charms/host", "engine/wire", "engine/client", "engine/provider", "engine/provider/depot"}},
 	{"agents/agent/internal/...", []string{"model"}},
 
 	{"bundles", []string{"model", "model/...", "agents/sim", "charms/..."}},
@@ -94,7 +95,7 @@ var soleImporter = map[string]string{
 
 // pure packages are functions: no goroutine, clock, randomness or I/O.
 var pure = []string{
-	"model", "model/charm", "model/bundle", "model/effect", "model/operator", "model/provision",
+	"model", "model/charm", "model/bundle", "model/effect", "model/software", "model/operator", "model/provision",
 	"engine/state", "engine/state/tables", "engine/solver", "engine/placement", "engine/plan", "engine/observe",
 	"agents/unit", "agents/sim", "charms/sdk", "charms/interfaces",
 	"charms/postgresql", "charms/pgbouncer", "charms/telemetry", "charms/beacon", "charms/controller",

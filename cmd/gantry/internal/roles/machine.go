@@ -20,6 +20,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/agents/perform"
 	"github.com/gantry-orchestrator/gantry/agents/supervise"
 	"github.com/gantry-orchestrator/gantry/engine/client"
+	"github.com/gantry-orchestrator/gantry/engine/provider/depot"
 	"github.com/gantry-orchestrator/gantry/engine/wire"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
@@ -160,7 +161,7 @@ func runAgent(ctx context.Context, at place) error {
 		return agent.Run(ctx, agent.Config{
 			Machine: start.UUID, Version: Version, Dirs: at.dirs(), Superuser: superuser,
 			Controller: agent.Remote{Agent: controller}, Supervisor: supervise.Dial(at.socket()),
-			Charms: charms, Packages: at.apt(superuser), Program: charms.program,
+			Charms: charms, Packages: at.apt(superuser), Software: depot.Depot{Root: at.dirs().Software(), Maven: depot.RunMaven}, Program: charms.program,
 			Facts:  func() effect.HostFacts { return hostFacts(at, charms.Lacks()) },
 			Jitter: rand.Float64, Logger: log,
 		})
