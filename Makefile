@@ -8,7 +8,7 @@ N ?= 200
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test race check golden sim planted fuzz bench generate docs
+.PHONY: help setup build demo test race check golden sim mission planted fuzz bench generate docs
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ golden: ## rewrite the golden plans and the stories of the CLI, then look at git
 sim: ## simulate bundles and controllers under N seeds: make sim N=10000
 	@$(GO) test ./bundles -timeout 0 -run Simulate -seeds $(N)
 	@$(GO) test ./engine/consensus -timeout 0 -v -run Simulate -seeds $(N)
+
+mission: setup ## a mission's data path on real software, broken part by part
+	@$(GO) test -v -count 1 -timeout 60m -run TestMissionData ./cmd/gantry/e2e
 
 planted: setup ## mistakes planted in solver and consensus, which must be found
 	@$(GO) test -v -timeout 60m -run Planted ./engine/solver ./engine/consensus
