@@ -68,6 +68,9 @@ func openDisk(dir string, logger hclog.Logger) (*disk, error) {
 
 // openLog opens the log of a folder of a file system.
 func openLog(dir string, files types.VFS, meta types.MetaStore, size int, logger hclog.Logger) (*wal.WAL, error) {
+	if err := rotate(dir, files, meta); err != nil {
+		return nil, err
+	}
 	return wal.Open(dir, wal.WithSegmentSize(size), wal.WithLogger(logger), wal.WithMetaStore(meta),
 		wal.WithSegmentFiler(segments{segment.NewFiler(dir, renewing{files})}))
 }

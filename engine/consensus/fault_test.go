@@ -20,7 +20,7 @@ func onDisk(t *testing.T, d *simDisk, do func(n *Node)) (ended error) {
 	}
 	m := newMachine()
 	n, err := newNode(Config{ID: "c1", Address: "c1:1"}, parts{
-		disk: kept, transport: newSimNet(1).join("c1:1"), machine: m, fsm: m, timing: simTiming,
+		disk: kept, transport: newSimNet(1).join("c1:1", &simPause{}), machine: m, fsm: m, timing: simTiming,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func onDisk(t *testing.T, d *simDisk, do func(n *Node)) (ended error) {
 // writes fail in every way, one at a time, and then opens the disk again, at
 // first as a process that starts anew and then as after a loss of power.
 func TestAFaultAtAnyAccessLosesNothingAcknowledged(t *testing.T) {
-	const writes = 60 // several segments and snapshots
+	const writes = 50 // several segments and snapshots
 	for _, v := range []verdict{full, broken, powerLoss, powerAfter} {
 		for at := 1; ; at++ {
 			reached := false
@@ -61,6 +61,7 @@ func TestAFaultAtAnyAccessLosesNothingAcknowledged(t *testing.T) {
 
 func faultAt(t *testing.T, v verdict, at, writes int) (reached bool) {
 	d := newSimDisk(uint64(at))
+	touched := map[string]bool{}
 	var acknowledged []string
 	first := 0
 	what := ""
@@ -68,6 +69,7 @@ func faultAt(t *testing.T, v verdict, at, writes int) (reached bool) {
 		d.mu.Lock()
 		first = d.accesses
 		d.decide = func(access int, doing string) verdict {
+			touched[doing] = true
 			if access != first+at {
 				return works
 			}
@@ -83,12 +85,17 @@ func faultAt(t *testing.T, v verdict, at, writes int) (reached bool) {
 			} else if !errors.Is(err, model.ErrUnavailable) {
 				t.Errorf("%s was told %v, %v", name, outcomes, err)
 			}
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond)
 		}
 		if n.disk.fault() != nil && n.Leading() {
 			t.Error("it leads on a disk that failed")
 		}
 	})
+	for _, part := range []string{"create segment", "commit segments", "delete segment", "finish snapshot"} {
+		if !reached && !touched[part] {
+			t.Errorf("%d writes never came to %s", writes, part)
+		}
+	}
 	if logged := what == "write log" || what == "sync log"; logged && (ended == nil || len(acknowledged) == writes) {
 		t.Errorf("after a fault to %s it acknowledged %d of %d and ended with %v", what, len(acknowledged), writes, ended)
 	}

@@ -43,7 +43,19 @@ var mutations = []struct {
 	},
 	{
 		"a snapshot that was overtaken is installed", "relay.go",
-		"s.LastLogIndex <= r.AppliedIndex() &&", "s.LastLogIndex == 0 &&",
+		"	if s.LastLogIndex <= r.AppliedIndex() {\n		return true\n	}\n	var held raft.Log\n	return log.GetLog(s.LastLogIndex, &held) == nil && held.Term == s.LastLogTerm\n", "	return false\n",
+	},
+	{
+		"a snapshot that the log holds, and more, is installed", "relay.go",
+		"held.Term == s.LastLogTerm", "held.Term == 0",
+	},
+	{
+		"a log whose last segment was sealed is not gone on with", "rotate.go",
+		"if !tail.SealTime.IsZero() {", "if list.NextSegmentID > 0 {",
+	},
+	{
+		"what was heard before a read confirms it", "read.go",
+		"c.term == held.term && c.round >= round", "c.term == held.term && c.round >= round-round",
 	},
 	{
 		"a claim asks for no leadership", "../state/apply_agent.go",

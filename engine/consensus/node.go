@@ -144,7 +144,7 @@ func (n *Node) begin(config *raft.Config, fsm raft.FSM) (err error) {
 		return fmt.Errorf("start consensus in %s: %w", n.config.Dir, err)
 	}
 	n.shutdown = sync.OnceValue(n.raft.Shutdown)
-	n.line.pass(n.raft)
+	n.line.pass(n.raft, n.disk)
 	return nil
 }
 

@@ -29,7 +29,8 @@ type simCluster struct {
 	members []*simMember
 	history linear.History
 	audit   *simAudit
-	busy    sync.WaitGroup // clients, agents and solvers
+	busy    sync.WaitGroup // clients, agents, and faults that end
+	over    chan struct{}  // closed when all faults have begun
 
 	mu    sync.Mutex
 	trace []string
@@ -54,6 +55,8 @@ type simMember struct {
 type simProcess struct {
 	*Node
 	end    *simEnd
+	pause  *simPause
+	late   *sync.WaitGroup // requests that outlived who made them
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -79,7 +82,7 @@ func (c *simCluster) fail(format string, args ...any) {
 }
 
 func newSimCluster(seed uint64, size int) *simCluster {
-	c := &simCluster{seed: seed, began: time.Now(), net: newSimNet(seed)}
+	c := &simCluster{seed: seed, began: time.Now(), net: newSimNet(seed), over: make(chan struct{})}
 	c.audit = newSimAudit(c)
 	c.net.spy = c.audit.sent
 	for range size {
@@ -109,7 +112,7 @@ func (c *simCluster) machines() []*simMember {
 // simTiming has few entries between snapshots.
 func simTiming(r *raft.Config) {
 	raftTiming(r)
-	r.SnapshotThreshold, r.TrailingLogs, r.SnapshotInterval = 40, 10, 2*time.Second
+	r.SnapshotThreshold, r.TrailingLogs, r.SnapshotInterval = 20, 5, 300*time.Millisecond
 }
 
 // start runs a controller on a machine, which may fail to.
@@ -120,8 +123,9 @@ func (m *simMember) start() {
 		return
 	}
 	c := m.cluster
+	m.disk.pause.end() // it was another process
 	m.disk.switchOn()
-	end := c.net.join(m.address)
+	end := c.net.join(m.address, m.disk.pause)
 	m.disk.cut = func() { c.net.leave(end) }
 	d, err := m.disk.open()
 	if err == nil {
@@ -137,7 +141,11 @@ func (m *simMember) start() {
 	}
 	state := newMachine()
 	n, err := newNode(Config{ID: m.id, Address: string(m.address), Join: !m.founder, Now: m.now}, parts{
-		disk: d, transport: end, machine: state, fsm: &auditedMachine{state, c.audit}, timing: simTiming,
+		disk: d, transport: end, machine: state, fsm: &auditedMachine{state, c.audit},
+		timing: func(r *raft.Config) {
+			simTiming(r)
+			r.Logger = pausedLogger{r.Logger, m.disk.pause}
+		},
 	})
 	if err != nil {
 		c.logf("%s does not start: %v", m.id, err)
@@ -145,7 +153,7 @@ func (m *simMember) start() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &simProcess{Node: n, end: end, cancel: cancel, done: make(chan struct{})}
+	p := &simProcess{Node: n, end: end, pause: m.disk.pause, late: &c.busy, cancel: cancel, done: make(chan struct{})}
 	m.process = p
 	c.logf("%s runs", m.id)
 	go func() {
@@ -169,9 +177,19 @@ func (m *simMember) running() *simProcess {
 
 // stop ends a controller as an operator does.
 func (m *simMember) stop() {
+	m.disk.pause.end()
 	if p := m.running(); p != nil {
 		p.cancel()
 		<-p.done
+	}
+}
+
+// halt pauses a controller that runs.
+func (m *simMember) halt() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.process != nil {
+		m.disk.pause.begin()
 	}
 }
 
@@ -184,7 +202,7 @@ func (m *simMember) crash() {
 // leader is a controller that takes itself for the leader.
 func (c *simCluster) leader() (*simMember, *simProcess) {
 	for _, m := range c.machines() {
-		if p := m.running(); p != nil && p.Leading() && p.end.alive() {
+		if p := m.running(); p != nil && p.Leading() && p.end.alive() && !p.pause.on() {
 			return m, p
 		}
 	}
@@ -236,6 +254,7 @@ func (c *simCluster) converge() {
 		a.disk.mu.Lock()
 		a.disk.decide, a.disk.latency = nil, 0
 		a.disk.mu.Unlock()
+		a.disk.pause.end()
 	}
 	agreed := until(30*time.Second, func() bool {
 		for _, m := range c.machines() {
@@ -251,15 +270,19 @@ func (c *simCluster) converge() {
 		if err != nil {
 			return false
 		}
+		var same []state.State
 		for _, m := range c.machines() {
 			if !slices.ContainsFunc(p.Members(), func(o Member) bool { return o.ID == m.id && o.Voter }) {
 				continue
 			}
-			if o := m.running(); o == nil || o.State().Index() != want.Index() || !bytes.Equal(simEncoded(o.State()), simEncoded(want)) {
+			o := m.running()
+			if o == nil || o.State().Index() != want.Index() {
 				return false
 			}
+			same = append(same, o.State())
 		}
-		return true
+		encoded := simEncoded(want)
+		return !slices.ContainsFunc(same, func(s state.State) bool { return !bytes.Equal(simEncoded(s), encoded) })
 	})
 	if !agreed {
 		c.fail("the members do not agree half a minute after all healed: %s", c.standing())

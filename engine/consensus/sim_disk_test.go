@@ -33,6 +33,8 @@ var (
 	errPower  = errors.New("the machine lost power")
 )
 
+const simSegment = 4 << 10 // bytes: a few dozen entries
+
 // simDisk is a machine's disk in memory, with a page cache before it: a file
 // has what was synced, and what is read.
 type simDisk struct {
@@ -43,6 +45,7 @@ type simDisk struct {
 	kept  map[string][]byte // votes and terms
 	snaps []*simSnapshot    // latest first
 	off   bool              // until it is switched on again
+	pause *simPause         // of the process that uses it
 
 	accesses int
 	decide   func(access int, what string) verdict // nil is works
@@ -65,7 +68,7 @@ type simWrite struct {
 }
 
 func newSimDisk(seed uint64) *simDisk {
-	return &simDisk{rng: rand.New(rand.NewPCG(seed, 1)), files: map[string]*simFile{}, kept: map[string][]byte{}}
+	return &simDisk{rng: rand.New(rand.NewPCG(seed, 1)), files: map[string]*simFile{}, kept: map[string][]byte{}, pause: &simPause{}}
 }
 
 // access decides what becomes of an access, and does it where it is to work.
@@ -252,6 +255,7 @@ func (m simMeta) GetStable(key []byte) ([]byte, error) {
 
 // SetStable implements types.MetaStore.
 func (m simMeta) SetStable(key, value []byte) error {
+	m.pause.wait()
 	return m.access("keep "+string(key), func() { m.kept[string(key)] = bytes.Clone(value) })
 }
 
@@ -333,12 +337,13 @@ func (s slowLog) StoreLogs(logs []*raft.Log) error {
 	latency := s.disk.latency
 	s.disk.mu.Unlock()
 	time.Sleep(latency)
+	s.disk.pause.wait()
 	return s.LogStore.StoreLogs(logs)
 }
 
 // open is a process that opens the disk.
 func (d *simDisk) open() (*disk, error) {
-	log, err := openLog("", d, simMeta{d}, 16<<10, raftLogger(nil))
+	log, err := openLog("", d, simMeta{d}, simSegment, raftLogger(nil))
 	if err != nil {
 		return nil, err
 	}

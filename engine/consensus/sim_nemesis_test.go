@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-// nemesis breaks things one after the other, and mends them again.
+// strikes is how many bad things happen under a seed.
+const strikes = 9
+
+// nemesis breaks one thing after the other, and mends each a while later.
 type nemesis struct {
 	*simCluster
 	rng *rand.Rand
@@ -26,14 +29,19 @@ func (n nemesis) any() *simMember {
 	}
 }
 
-// strike does one bad thing and lets some time pass.
+// strike does all the bad things of a seed. Seeds differ in how many of them
+// there are at a time.
 func (n nemesis) strike() {
-	strikes := []func(){
+	kinds := []func(){
 		n.crash, n.crashAtAccess, n.crashAtAccess, n.diskFault, n.diskFault, n.partition, n.partition, n.oneWay, n.weather,
-		n.lag, n.lag, n.slowDisk, n.skew, n.transfer, n.restart, n.grow, n.shrink,
+		n.lag, n.lag, n.slowDisk, n.skew, n.transfer, n.restart, n.grow, n.shrink, n.pause, n.pause,
 	}
-	strikes[n.rng.IntN(len(strikes))]()
-	time.Sleep(n.between(100, 1500))
+	calm := 200 + n.rng.IntN(1000)
+	for range strikes {
+		kinds[n.rng.IntN(len(kinds))]()
+		time.Sleep(n.between(50, calm))
+	}
+	close(n.over)
 }
 
 func (n nemesis) crash() {
@@ -43,14 +51,15 @@ func (n nemesis) crash() {
 	n.later(n.between(100, 3000), m.start)
 }
 
-// later has something happen beside what follows.
+// later has things happen beside what follows, in the end at once.
 func (n nemesis) later(wait time.Duration, do func()) {
-	n.busy.Add(1)
-	go func() {
-		defer n.busy.Done()
-		time.Sleep(wait)
+	n.busy.Go(func() {
+		select {
+		case <-time.After(wait):
+		case <-n.over:
+		}
 		do()
-	}()
+	})
 }
 
 // atAccess has one access of a disk, a few from now, end otherwise.
@@ -112,9 +121,10 @@ func (n nemesis) partition() {
 		n.logf("%s is cut off", m.id)
 	}
 	cut(true)
-	time.Sleep(n.between(300, 3000))
-	cut(false)
-	n.logf("nobody is cut off")
+	n.later(n.between(300, 2500), func() {
+		cut(false)
+		n.logf("that is mended")
+	})
 }
 
 // oneWay loses what one machine says to others, or what they say to it.
@@ -131,8 +141,7 @@ func (n nemesis) oneWay() {
 	}
 	n.logf("one way of %s is cut, out: %v", m.id, out)
 	cut(true)
-	time.Sleep(n.between(300, 2500))
-	cut(false)
+	n.later(n.between(300, 2500), func() { cut(false) })
 }
 
 // lag has a leader hear late what others answer, and then be heard no more:
@@ -153,10 +162,9 @@ func (n nemesis) lag() {
 	delay := n.between(120, 320)
 	n.logf("%s hears up to %v late, and is not heard any more", at.id, delay)
 	set(delay, false)
-	time.Sleep(n.between(200, 900))
-	set(delay, true)
-	time.Sleep(n.between(400, 1500))
-	set(2*time.Millisecond, false)
+	silent, mended := n.between(200, 900), n.between(400, 1500)
+	n.later(silent, func() { set(delay, true) })
+	n.later(silent+mended, func() { set(2*time.Millisecond, false) })
 }
 
 // weather has every link delay, lose, repeat and reorder.
@@ -171,12 +179,26 @@ func (n nemesis) weather() {
 	}
 	n.logf("the network loses %.2f, repeats %.2f, delays %v", drop, dup, delay)
 	set(drop, dup, delay)
-	time.Sleep(n.between(500, 3000))
-	set(0, 0, 2*time.Millisecond)
+	n.later(n.between(500, 2500), func() { set(0, 0, 2*time.Millisecond) })
+}
+
+// pause stops the process of a controller, mostly a leader's, and has it go
+// on when others may have elected another.
+func (n nemesis) pause() {
+	m := n.any()
+	if at, _ := n.leader(); at != nil && n.rng.IntN(3) > 0 {
+		m = at
+	}
+	n.logf("%s is paused", m.id)
+	m.halt()
+	n.later(n.between(300, 2500), func() {
+		n.logf("%s goes on", m.id)
+		m.disk.pause.end()
+	})
 }
 
 func (n nemesis) slowDisk() {
-	m, latency := n.any(), n.between(20, 400)
+	m, latency := n.any(), n.between(20, []int{400, 1500}[n.rng.IntN(2)])
 	set := func(latency time.Duration) {
 		m.disk.mu.Lock()
 		defer m.disk.mu.Unlock()

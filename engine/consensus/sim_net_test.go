@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +41,7 @@ type simEnd struct {
 	address   raft.ServerAddress
 	rpcs      chan raft.RPC
 	heartbeat atomic.Pointer[func(raft.RPC)]
+	pause     *simPause
 	closed    chan struct{}
 	once      sync.Once
 }
@@ -49,10 +51,10 @@ func newSimNet(seed uint64) *simNet {
 }
 
 // join gives a process its transport; the one before gets nothing any more.
-func (n *simNet) join(address raft.ServerAddress) *simEnd {
+func (n *simNet) join(address raft.ServerAddress, pause *simPause) *simEnd {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	e := &simEnd{net: n, address: address, rpcs: make(chan raft.RPC), closed: make(chan struct{})}
+	e := &simEnd{net: n, address: address, pause: pause, rpcs: make(chan raft.RPC), closed: make(chan struct{})}
 	n.ends[address] = e
 	return e
 }
@@ -100,6 +102,12 @@ func (n *simNet) end(at raft.ServerAddress) *simEnd {
 
 // call sends a request and waits for the answer, or gives up.
 func (e *simEnd) call(to raft.ServerAddress, request any, content io.Reader) (any, error) {
+	e.pause.wait()
+	defer e.pause.wait() // an answer lies in a socket meanwhile
+	send, err := letter(request, content)
+	if err != nil {
+		return nil, err
+	}
 	delay, lost, twice := e.net.fate(e.address, to)
 	patience := time.NewTimer(delay + 600*time.Millisecond)
 	defer patience.Stop()
@@ -109,10 +117,10 @@ func (e *simEnd) call(to raft.ServerAddress, request any, content io.Reader) (an
 			e.net.spy(e.address, request)
 		}
 		if !lost {
-			e.net.deliver(e.address, to, delay, raft.RPC{Command: request, Reader: content}, answers)
+			e.net.deliver(e.address, to, delay, send(), answers)
 		}
-		if twice && content == nil {
-			e.net.deliver(e.address, to, 3*delay, raft.RPC{Command: request}, make(chan raft.RPCResponse, 1))
+		if twice {
+			e.net.deliver(e.address, to, 3*delay, send(), make(chan raft.RPCResponse, 1))
 		}
 	}
 	select {
@@ -122,6 +130,15 @@ func (e *simEnd) call(to raft.ServerAddress, request any, content io.Reader) (an
 	case <-e.closed:
 	}
 	return nil, fmt.Errorf("%s to %s: %w", e.address, to, errLink)
+}
+
+// letter is a request with what comes with it, as often as it is asked for.
+func letter(request any, content io.Reader) (copied func() raft.RPC, err error) {
+	if content == nil {
+		return func() raft.RPC { return raft.RPC{Command: request} }, nil
+	}
+	b, err := io.ReadAll(content)
+	return func() raft.RPC { return raft.RPC{Command: request, Reader: bytes.NewReader(b)} }, err
 }
 
 func (e *simEnd) alive() bool {
@@ -140,7 +157,11 @@ func (n *simNet) deliver(from, to raft.ServerAddress, delay time.Duration, rpc r
 		defer n.flying.Done()
 		time.Sleep(delay)
 		at := n.end(to)
-		if at == nil || !at.alive() {
+		if at == nil {
+			return
+		}
+		at.pause.wait()
+		if !at.alive() {
 			return
 		}
 		inner := make(chan raft.RPCResponse, 1)

@@ -38,23 +38,25 @@ func simWorld() (commands []state.Command) {
 	return commands
 }
 
-// during runs a party of the simulation until a time, each with randomness of
-// its own.
-func (c *simCluster) during(ends time.Time, number uint64, step func(rng *rand.Rand)) {
-	c.busy.Add(1)
-	go func() {
-		defer c.busy.Done()
+// party runs a party of the simulation until all faults have begun, each with
+// randomness of its own.
+func (c *simCluster) party(number uint64, step func(rng *rand.Rand)) {
+	c.busy.Go(func() {
 		rng := rand.New(rand.NewPCG(c.seed, 1000+number))
-		for time.Now().Before(ends) {
+		for {
 			step(rng)
-			time.Sleep(time.Duration(rng.IntN(150)+10) * time.Millisecond)
+			select {
+			case <-c.over:
+				return
+			case <-time.After(time.Duration(rng.IntN(150)+10) * time.Millisecond):
+			}
 		}
-	}()
+	})
 }
 
 // reader reads registers, often, from whoever takes itself for the leader.
-func (c *simCluster) reader(id int, ends time.Time) {
-	c.during(ends, uint64(id), func(rng *rand.Rand) {
+func (c *simCluster) reader(id int) {
+	c.party(uint64(id), func(rng *rand.Rand) {
 		for range 4 {
 			c.read(rng, id, fmt.Sprint("r", rng.IntN(simRegisters)))
 			time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
@@ -63,9 +65,9 @@ func (c *simCluster) reader(id int, ends time.Time) {
 }
 
 // client reads and writes registers, and tells the history.
-func (c *simCluster) client(id int, ends time.Time) {
+func (c *simCluster) client(id int) {
 	written := 0
-	c.during(ends, uint64(id), func(rng *rand.Rand) {
+	c.party(uint64(id), func(rng *rand.Rand) {
 		register := fmt.Sprint("r", rng.IntN(simRegisters))
 		if rng.IntN(2) == 0 {
 			c.read(rng, id, register)
@@ -119,9 +121,10 @@ func (c *simCluster) solve(ctx context.Context, m *simMember, p *simProcess) err
 			return nil
 		case <-time.After(time.Duration(rng.IntN(900)+100) * time.Millisecond):
 		}
+		p.pause.wait()
 		s := p.State()
 		l, _ := s.Lease(simApplication)
-		_, err := p.Propose(ctx, state.Command{
+		_, err := p.Node.Propose(ctx, state.Command{
 			Origin: state.Solver, Expect: []state.Precondition{{Key: state.LeaseKey(simApplication), Index: l.ModifyIndex}},
 			Ops: []state.Op{state.GrantLease{Model: "m", Holder: simUnit(rng.IntN(3))}},
 		})
@@ -133,11 +136,11 @@ func (c *simCluster) solve(ctx context.Context, m *simMember, p *simProcess) err
 
 // agent opens and closes claims as the leader that it takes itself for, by
 // what any member, however far behind, last told it.
-func (c *simCluster) agent(unit int, ends time.Time) {
+func (c *simCluster) agent(unit int) {
 	var lease state.Lease
 	runs := 0
 	closed := map[string]uint64{} // tokens of what it has done: all of it, it takes for lost
-	c.during(ends, uint64(100+unit), func(rng *rand.Rand) {
+	c.party(uint64(100+unit), func(rng *rand.Rand) {
 		if p := c.machines()[rng.IntN(len(c.machines()))].running(); p != nil && rng.IntN(3) == 0 {
 			lease, _ = p.State().Lease(simApplication)
 		}
@@ -167,9 +170,9 @@ func (c *simCluster) agent(unit int, ends time.Time) {
 }
 
 // operator makes and destroys models.
-func (c *simCluster) operator(ends time.Time) {
+func (c *simCluster) operator() {
 	n := 0
-	c.during(ends, 200, func(rng *rand.Rand) {
+	c.party(200, func(rng *rand.Rand) {
 		n++
 		name := model.ModelName(fmt.Sprint("x", n))
 		for _, op := range []state.Op{state.AddModel{Model: name, UUID: string(name)}, state.DestroyModel{Model: name}} {
