@@ -60,17 +60,22 @@ func (c Cluster) Join(ctx context.Context, name, peerURL string) (cluster string
 	if err != nil {
 		return "", err
 	}
-	if m, listed := at(all, peerURL); listed && m.Name != "" {
-		return "", fmt.Errorf("%s is that of member %s, which has started: remove it first: %w", peerURL, m.Hex(), model.ErrConflict)
-	} else if !listed {
-		var added struct{ Members []Member }
+	learner, listed := at(all, peerURL)
+	if listed && learner.Name != "" {
+		return "", fmt.Errorf("%s is that of member %s, which has started: remove it first: %w", peerURL, learner.Hex(), model.ErrConflict)
+	}
+	if !listed {
+		var added struct {
+			Member  Member
+			Members []Member
+		}
 		body := map[string]any{"peerURLs": []string{peerURL}, "isLearner": true}
 		if err := c.call(ctx, "/v3/cluster/member/add", body, &added); err != nil {
 			return "", fmt.Errorf("add a learner: %w", err)
 		}
-		all = added.Members
+		all, learner = added.Members, added.Member
 	}
-	c.known(ctx, all, peerURL)
+	c.known(ctx, all, learner.ID)
 	var entries []string
 	for _, m := range all {
 		for _, url := range m.PeerURLs {
@@ -87,16 +92,17 @@ func (c Cluster) Join(ctx context.Context, name, peerURL string) (cluster string
 // agreement is how long a new member waits for the others to list it.
 const agreement = 20 * time.Second
 
-// known waits until every member lists the learner of a URL, for a while: one
-// that has just started may be behind. etcd asks any of them when it starts for
-// the first time, and ends where the list is not the one that it was told.
-func (c Cluster) known(ctx context.Context, all []Member, peerURL string) {
+// known waits until every member lists a learner, for a while: one that has just
+// started may be behind. etcd asks any of them who it is when it starts for the
+// first time: one that still lists an earlier member of the same URL would have
+// it be that one, which the others let in no more.
+func (c Cluster) known(ctx context.Context, all []Member, learner uint64) {
 	ctx, cancel := context.WithTimeout(ctx, agreement)
 	defer cancel()
 	for _, m := range all {
 		for _, url := range m.ClientURLs {
 			c.Endpoint = url
-			for !c.lists(ctx, peerURL) && ctx.Err() == nil {
+			for !c.lists(ctx, learner) && ctx.Err() == nil {
 				select {
 				case <-ctx.Done():
 				case <-time.After(poll):
@@ -106,10 +112,9 @@ func (c Cluster) known(ctx context.Context, all []Member, peerURL string) {
 	}
 }
 
-func (c Cluster) lists(ctx context.Context, peerURL string) bool {
+func (c Cluster) lists(ctx context.Context, id uint64) bool {
 	all, err := c.Members(ctx)
-	_, listed := at(all, peerURL)
-	return err == nil && listed
+	return err == nil && slices.ContainsFunc(all, func(m Member) bool { return m.ID == id })
 }
 
 func at(all []Member, peerURL string) (Member, bool) {
