@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -19,7 +20,7 @@ const authID = effect.ID("task/auth")
 // authenticate has the cluster ask everybody for a password: without it the
 // users of relations could reach each other's keys.
 func (m *member) authenticate() {
-	if !m.serving() || m.observed.Learner {
+	if !m.votes() {
 		return
 	}
 	m.b.Task(effect.Task{
@@ -61,7 +62,7 @@ func (m *member) client(r effect.Relation, prefix string) {
 	login, made := sdk.SecretNamed(m.in, user)
 	trusted, certified := m.trusted(r)
 	published := sdk.Published(m.in, r.ID).Application
-	if !made || !certified || m.lost || !m.serving() || m.observed.Learner {
+	if !made || !certified || m.lost || !m.votes() {
 		if len(published) > 0 {
 			m.b.PublishApplication(r.ID, published) // it stays true for clients that connect again
 		}
@@ -75,7 +76,7 @@ func (m *member) client(r effect.Relation, prefix string) {
 		After: []effect.ID{serviceID, authID}, Idempotent: true, Timeout: time.Minute,
 	})
 	m.b.PublishApplication(r.ID, interfaces.EtcdKeys{
-		Endpoints: m.endpoints(), Version: m.observed.Version, User: login.ID, TLS: trusted,
+		Endpoints: m.endpoints(), Version: cmp.Or(m.observed.Version, published["version"]), User: login.ID, TLS: trusted,
 	}.Bag(), done)
 }
 
@@ -96,8 +97,8 @@ func (m *member) trusted(r effect.Relation) (id string, made bool) {
 }
 
 func (m *member) drop(r effect.Relation) {
-	if m.lost || !m.serving() {
-		m.b.Hold(m.in.Spec.Unit, "the user %s is dropped once the cluster has a quorum", userOf(r))
+	if m.lost || !m.votes() {
+		m.b.Hold(m.in.Spec.Unit, "the user %s is dropped once this unit's member votes", userOf(r))
 		return
 	}
 	m.b.Task(effect.Task{

@@ -111,8 +111,14 @@ func (m *member) membershipTurn() *effect.Turn {
 // joined reports whether the member has published that it votes in its seat,
 // and holds no turn for that any more.
 func (m *member) joined() bool {
-	own := sdk.Published(m.in, m.peers.ID).Unit
-	return own["member"] == fmt.Sprint(m.seat) && !sdk.Granted(m.in, turnMembership)
+	return m.votes() && !sdk.Granted(m.in, turnMembership)
+}
+
+// votes reports whether the member has published that it votes in its seat. That
+// it does not answer for a while changes nothing of what is wanted: a cluster that
+// loses its quorum now and then would have its units count as flapping.
+func (m *member) votes() bool {
+	return sdk.Published(m.in, m.peers.ID).Unit["member"] == fmt.Sprint(m.seat)
 }
 
 // publishMember says that this unit's member votes, and records who it is.
@@ -232,7 +238,7 @@ func (m *member) foundsWithOthers() bool {
 // endpoints are where clients reach the members.
 func (m *member) endpoints() []string {
 	all := []string{}
-	if m.serving() && !m.observed.Learner {
+	if m.votes() {
 		all = append(all, sdk.HostPort(m.in, clientPort))
 	}
 	for _, p := range m.members() {
