@@ -84,6 +84,16 @@ func loadConfig(path string) (config, error) {
 	return c, nil
 }
 
+// again reads the configuration at path once more. It is a conflict where it
+// changes what a running program cannot.
+func (c config) again(path string) (config, error) {
+	next, err := loadConfig(path)
+	if err == nil && next.fixed != c.fixed {
+		err = fmt.Errorf("only spacecraft, rate, apids, archive and topic can change while the program runs; restart it for the rest: %w", model.ErrConflict)
+	}
+	return next, err
+}
+
 // check refuses values that cannot be served, and fills in the targets.
 func (c *config) check() error {
 	for _, required := range []struct{ key, value string }{

@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,7 +16,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/archiver"
-	"github.com/gantry-orchestrator/gantry/model"
 )
 
 // lease is how long an archiver that is gone keeps others from its topic.
@@ -40,12 +38,7 @@ func fill(ctx context.Context, reload <-chan os.Signal, args []string, stderr io
 	f := filler{path: path, log: slog.New(slog.NewTextHandler(stderr, nil)), progress: newProgress()}
 	web := &http.Server{Handler: f.progress.handler(), ReadHeaderTimeout: 5 * time.Second}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve metrics: %w", err)
-		}
-		return nil
-	})
+	group.Go(func() error { return answerAt(listener, web) })
 	group.Go(func() error {
 		<-ctx.Done()
 		return hangUp(web)
@@ -89,12 +82,9 @@ func (f filler) changed(ctx context.Context, reload <-chan os.Signal, c config) 
 			return c
 		case <-reload:
 		}
-		next, err := loadConfig(f.path)
+		next, err := c.again(f.path)
 		if err == nil {
 			err = next.requireTopic("archive")
-		}
-		if err == nil && next.fixed != c.fixed {
-			err = fmt.Errorf("only spacecraft, rate, apids, archive and topic can change while the program runs; restart it for the rest: %w", model.ErrConflict)
 		}
 		switch {
 		case err != nil:

@@ -17,7 +17,6 @@ import (
 	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/archive"
 	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/ledger"
 	"github.com/gantry-orchestrator/gantry/charms/telemetry/internal/topic"
-	"github.com/gantry-orchestrator/gantry/model"
 )
 
 // configured reads the configuration that the arguments of a command name.
@@ -155,17 +154,20 @@ func (s *server) run(ctx context.Context, reload <-chan os.Signal, listener net.
 		}
 		return hangUp(s.web)
 	})
-	group.Go(func() error {
-		if err := s.web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve metrics: %w", err)
-		}
-		return nil
-	})
+	group.Go(func() error { return answerAt(listener, s.web) })
 	group.Go(func() error { return s.reloads(ctx, reload) })
 	s.log.Info("telemetry runs", "source", s.config.Source, "rate", s.config.Rate, "listen", listener.Addr().String(), "open", len(open))
 	err := group.Wait()
 	s.log.Info("telemetry ends", "unsent", len(s.queue))
 	return err
+}
+
+// answerAt serves a web until it is hung up.
+func answerAt(listener net.Listener, web *http.Server) error {
+	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	return nil
 }
 
 // hangUp ends a web, requests in progress last.
@@ -186,10 +188,7 @@ func (s *server) reloads(ctx context.Context, signals <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case <-signals:
-			c, err := loadConfig(s.path)
-			if err == nil && c.fixed != s.config.fixed {
-				err = fmt.Errorf("only spacecraft, rate, apids, archive and topic can change while the program runs; restart it for the rest: %w", model.ErrConflict)
-			}
+			c, err := s.config.again(s.path)
 			if err == nil {
 				err = s.sink.retarget(c)
 			}
