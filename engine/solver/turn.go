@@ -22,10 +22,11 @@ func (p *problem) turns(a state.Application, units []state.Unit) {
 	held := slices.DeleteFunc(p.Turns(a.Ref()), func(t state.Turn) bool { return !t.Held })
 	asked := map[string][]asker{}
 	for _, u := range units {
-		if u.Life == model.Dead || u.Teardown || !p.reachable(u) {
+		asks := p.seen.Reports[u.Ref()].Asks
+		if len(asks) == 0 || u.Life == model.Dead || u.Teardown || !p.reachable(u) {
 			continue
 		}
-		for _, ask := range p.seen.Reports[u.Ref()].Asks {
+		for _, ask := range asks {
 			if !holds(held, u.Name, ask.Name) {
 				asked[ask.Name] = append(asked[ask.Name], asker{u, ask})
 			}
