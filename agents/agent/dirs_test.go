@@ -7,7 +7,14 @@ import (
 	"testing/synctest"
 
 	"github.com/gantry-orchestrator/gantry/agents/agent"
+	"github.com/gantry-orchestrator/gantry/engine/provider/depot"
 )
+
+func TestALayersSoftwareLiesWhereTheAgentOfItsMachineLooks(t *testing.T) {
+	if got := agent.SystemDirs().Software(); got != depot.Place {
+		t.Errorf("the agent looks in %s, layers have it in %s", got, depot.Place)
+	}
+}
 
 func TestServicesOfOtherUsersReachTheirDirectories(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

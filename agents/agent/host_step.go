@@ -156,7 +156,7 @@ func (h *HostAgent) spec(w provision.Machine) (provider.Spec, error) {
 	}
 	spec := provider.Spec{
 		UUID: w.UUID, Model: w.Model, Name: w.Name, Base: w.Base, Constraints: w.Constraints, Packages: w.Packages,
-		Hostname: hostname(w), Files: files,
+		Software: w.Software, Hostname: hostname(w), Files: files,
 	}
 	for _, s := range w.Shared {
 		spec.Shared = append(spec.Shared, provider.Mount{

@@ -15,6 +15,7 @@ import (
 	"github.com/gantry-orchestrator/gantry/engine/state"
 	"github.com/gantry-orchestrator/gantry/engine/state/tables"
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
 	"github.com/gantry-orchestrator/gantry/model/provision"
 )
 
@@ -126,6 +127,7 @@ func wantedOf(st state.State, provider string) provision.Wanted {
 			w.Machines = append(w.Machines, provision.Machine{
 				UUID: machine.UUID, Model: m.Name, Name: machine.Name, Life: machine.Life, Base: machine.Base,
 				Constraints: machine.Constraints, Packages: machine.Packages, Shared: sharedOn(st, machine),
+				Software: softwareOf(st, machine),
 			})
 		}
 		for _, u := range st.ModelUnits(m.Name) {
@@ -167,6 +169,31 @@ func sharedOn(st state.State, m state.Machine) []provision.Directory {
 	var list []provision.Directory
 	for _, key := range slices.Sorted(maps.Keys(shared)) {
 		list = append(list, shared[key])
+	}
+	return list
+}
+
+// softwareOf is what the charms of a machine's units have from the start, for
+// as long as the machine is to be made: what comes later its agent fetches.
+func softwareOf(st state.State, m state.Machine) []effect.Software {
+	if m.State == state.MachineReady {
+		return nil
+	}
+	all := map[string]effect.Software{}
+	for _, u := range st.UnitsOn(m.Ref()) {
+		a, ok := st.Application(u.Ref().Application())
+		if !ok {
+			continue
+		}
+		c, _ := st.CharmOf(a)
+		for _, l := range c.Declared.Software {
+			s := effect.Software{Name: l.Name, Version: l.Version, Jars: l.Jars}
+			all[s.Directory()] = s
+		}
+	}
+	var list []effect.Software
+	for _, directory := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[directory])
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
 // Spec is a machine that is asked for. UUID is its identity: two specs of one
@@ -22,7 +23,8 @@ type Spec struct {
 	Name        model.MachineName
 	Base        string // "debian", "host", or empty for the provider's own choice
 	Constraints model.Constraints
-	Packages    []string // apt packages, name or name=version, that its shared layer holds
+	Packages    []string          // apt packages, name or name=version, that its shared layer holds
+	Software    []effect.Software // that its shared layers hold, where the provider has such
 	Hostname    string
 	Files       map[string]File // by absolute path; written before each start
 	Shared      []Mount
@@ -119,6 +121,9 @@ func (s Spec) Validate() error {
 			return fmt.Errorf("package %q of machine %s: expected NAME or NAME=VERSION: %w", p, s.UUID, model.ErrInvalid)
 		}
 	}
+	if err := (effect.Desired{Software: named(s.Software)}).Validate(); err != nil {
+		return fmt.Errorf("software of machine %s: %w", s.UUID, err)
+	}
 	for p := range s.Files {
 		if !absolute(p) {
 			return fmt.Errorf("file %q of machine %s: expected a clean absolute path: %w", p, s.UUID, model.ErrInvalid)
@@ -130,6 +135,15 @@ func (s Spec) Validate() error {
 		}
 	}
 	return nil
+}
+
+// named gives software the ids that its validation asks for.
+func named(all []effect.Software) []effect.Software {
+	all = slices.Clone(all)
+	for i, s := range all {
+		all[i].ID = effect.ID(s.Directory())
+	}
+	return all
 }
 
 func absolute(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && p != "/" }

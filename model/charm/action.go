@@ -44,6 +44,7 @@ type Charm struct {
 	Actions  []Action `json:"actions,omitempty"`
 	Orders   []Order  `json:"orders,omitempty"`
 	Packages []string `json:"packages,omitempty"` // Debian packages that its machines have from the start
+	Software []Lock   `json:"software,omitempty"` // that its machines have from the start, in the order of charm.yaml
 }
 
 // Action returns the action of that name.

@@ -1,7 +1,9 @@
 package charm
 
 import (
+	"io/fs"
 	"regexp"
+	"strings"
 
 	"github.com/gantry-orchestrator/gantry/model/charm/document"
 	"github.com/gantry-orchestrator/gantry/model/software"
@@ -14,6 +16,8 @@ type Lock struct {
 	Name    string         `json:"name"`
 	Version string         `json:"version"` // for people
 	Jars    []software.Jar `json:"jars"`
+
+	file string // of the charm, until it is read
 }
 
 var (
@@ -53,6 +57,20 @@ func ParseLock(file string, data []byte) (Lock, error) {
 		return Lock{}, err
 	}
 	return l, nil
+}
+
+// software are the locks that a charm.yaml names, still to be read.
+func (r *reader) software(n *document.Node) []Lock {
+	var locks []Lock
+	for _, item := range r.Items(n, "software") {
+		file := r.String(item, "a lock file's name")
+		if !fs.ValidPath(file) || !strings.HasSuffix(file, ".yaml") {
+			r.Errorf(item, "software %q: expected a lock file of the charm, such as kafka.lock.yaml", file)
+			continue
+		}
+		locks = append(locks, Lock{file: file})
+	}
+	return locks
 }
 
 // lockReader reads a lock; jars are the coordinates that it has seen.

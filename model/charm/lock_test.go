@@ -1,9 +1,12 @@
 package charm_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"testing/fstest"
 
+	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/charm"
 )
 
@@ -50,5 +53,31 @@ func TestMistakesOfALockAreToldByLine(t *testing.T) {
 				t.Fatalf("got %v, wanted %s", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestACharmHasTheLocksThatItNames(t *testing.T) {
+	files := fstest.MapFS{
+		"charm.yaml":      {Data: []byte("name: kafka\nsummary: s\nsoftware: [kafka.lock.yaml]\n")},
+		"kafka.lock.yaml": {Data: []byte("name: kafka\nversion: 4.1.0\njars:\n  - {coordinates: a:b:1, sha256: " + someHash + "}\n")},
+	}
+	c, err := charm.Read("charms/kafka", files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Software) != 1 || c.Software[0].Name != "kafka" || len(c.Software[0].Jars) != 1 {
+		t.Errorf("%+v", c.Software)
+	}
+	files["kafka.lock.yaml"].Data = []byte("name: kafka\n")
+	if _, err := charm.Read("charms/kafka", files); err == nil || !strings.Contains(err.Error(), "charms/kafka/kafka.lock.yaml:1:1: expected the key") {
+		t.Errorf("half a lock: %v", err)
+	}
+	delete(files, "kafka.lock.yaml")
+	if _, err := charm.Read("charms/kafka", files); !errors.Is(err, model.ErrInvalid) || !strings.Contains(err.Error(), `the charm has no such file`) {
+		t.Errorf("no lock: %v", err)
+	}
+	files["charm.yaml"].Data = []byte("name: kafka\nsummary: s\nsoftware: [../kafka.lock.yaml]\n")
+	if _, err := charm.Read("charms/kafka", files); err == nil || !strings.Contains(err.Error(), "charm.yaml:3:12: software") {
+		t.Errorf("a lock outside: %v", err)
 	}
 }

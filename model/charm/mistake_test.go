@@ -34,7 +34,7 @@ var mistakes = map[string]struct{ charm, want string }{
 	},
 	"a key that is like no other": {
 		"name: a\nsummary: s\nzzz: 1\n",
-		`charm.yaml:3:1: unknown key "zzz" in a charm; expected one of actions, assumes, bases, categories, charm-user, config, containers, description, devices, display-name, extra-bindings, links, maintainer, maintainers, name, orders, packages, peers, provides, requires, resources, series, storage, subordinate, summary, tags, terms, title, type: invalid`,
+		`charm.yaml:3:1: unknown key "zzz" in a charm; expected one of actions, assumes, bases, categories, charm-user, config, containers, description, devices, display-name, extra-bindings, links, maintainer, maintainers, name, orders, packages, peers, provides, requires, resources, series, software, storage, subordinate, summary, tags, terms, title, type: invalid`,
 	},
 	"a key written twice": {
 		"name: a\nsummary: s\nname: b\n",

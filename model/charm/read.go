@@ -25,6 +25,31 @@ func Parse(file string, data []byte) (*Charm, error) {
 	return parseUnified(file, data, true)
 }
 
+// ParseWith is Parse for a charm whose other files there are: it reads the
+// locks that charm.yaml names. The error of a file that read cannot give is
+// the caller's own.
+func ParseWith(file string, data []byte, read func(name string) ([]byte, bool)) (*Charm, error) {
+	c, err := Parse(file, data)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for i, l := range c.Software {
+		text, ok := read(l.file)
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s: software %q: the charm has no such file: %w", file, l.file, model.ErrInvalid))
+			continue
+		}
+		lock, err := ParseLock(path.Join(path.Dir(file), l.file), text)
+		errs = append(errs, err)
+		c.Software[i] = lock
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
 // ParseCharmcraft reads Juju's unified form. As Juju does, it leaves keys that
 // it does not know to other tools.
 func ParseCharmcraft(file string, data []byte) (*Charm, error) {
@@ -74,7 +99,7 @@ func ParseActions(charm model.CharmName, file string, data []byte) ([]Action, er
 func Read(dir string, files fs.FS) (*Charm, error) {
 	d := directory{dir: dir, files: files}
 	if data, ok := d.read(GantryFile); ok {
-		c, err := Parse(d.path(GantryFile), data)
+		c, err := ParseWith(d.path(GantryFile), data, d.read)
 		return c, errors.Join(d.err, err)
 	}
 	craft := &Charm{}
@@ -182,6 +207,7 @@ func parseUnified(file string, data []byte, strict bool) (*Charm, error) {
 	if strict {
 		extra["orders"] = func(n *document.Node) { c.Orders = r.orders(n) }
 		extra["packages"] = func(n *document.Node) { c.Packages = r.packages(n) }
+		extra["software"] = func(n *document.Node) { c.Software = r.software(n) }
 	}
 	c.Meta = r.meta(root, extra)
 	if strict {

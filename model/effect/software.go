@@ -54,8 +54,6 @@ func (s Software) Size() (bytes int64, known bool) {
 func (s Software) String() string {
 	text := s.Name + " " + s.Version
 	switch {
-	case s.Archive != nil && s.Archive.Resource != "":
-		text += ", attached as " + s.Archive.Resource
 	case s.Archive != nil:
 		text += ", " + path.Base(s.Archive.URL)
 	case len(s.Jars) == 1:

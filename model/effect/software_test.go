@@ -112,7 +112,6 @@ func TestSoftwareThatNobodyCouldFetchIsRefused(t *testing.T) {
 		"two jars of one file name":         {func(s *effect.Software) { s.Jars[1].Coordinates = "other:kafka_2.13:4.1.0" }, "another has its file name"},
 		"an archive without a hash":         {archived(software.Archive{URL: "https://h/k.tgz"}), "expected 128 hex digits"},
 		"an archive that anybody may alter": {archived(software.Archive{URL: "http://h/k.tgz", SHA512: strings.Repeat("a", 128)}), "expected an https URL"},
-		"an attached file without its hash": {archived(software.Archive{Resource: "tarball"}), "take it from Spec.Resources"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := kafka("4.1.0")

@@ -2,7 +2,10 @@
 // names that they resolve.
 package provision
 
-import "github.com/gantry-orchestrator/gantry/model"
+import (
+	"github.com/gantry-orchestrator/gantry/model"
+	"github.com/gantry-orchestrator/gantry/model/effect"
+)
 
 // Wanted is what a host agent is to make: all machines, and the names that
 // they resolve.
@@ -22,6 +25,7 @@ type Machine struct {
 	Base        string            `json:"base,omitempty"`
 	Constraints model.Constraints `json:"constraints,omitzero"`
 	Packages    []string          `json:"packages,omitempty"` // that its units' charms have from the start
+	Software    []effect.Software `json:"software,omitempty"` // that its units' charms have from the start, until it is ready
 	Shared      []Directory       `json:"shared,omitempty"`
 	Token       string            `json:"token,omitempty"` // that its agent redeems; empty once it has joined
 }

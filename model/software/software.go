@@ -15,15 +15,12 @@ type Jar struct {
 	Size        int64  `json:"size,omitempty"` // bytes, where known
 }
 
-// Archive is a tar file, gzipped or plain: behind an https URL with its
-// SHA512, or attached by an operator to the application.
+// Archive is a tar file, gzipped or plain, behind an https URL.
 type Archive struct {
-	URL      string `json:"url,omitempty"`
-	SHA512   string `json:"sha512,omitempty"`
-	Resource string `json:"resource,omitempty"` // name of the attached file
-	SHA256   string `json:"sha256,omitempty"`   // of the attached file
-	Size     int64  `json:"size,omitempty"`     // bytes, where known
-	Strip    int    `json:"strip,omitempty"`    // leading parts of the paths in it that are dropped
+	URL    string `json:"url"`
+	SHA512 string `json:"sha512"`
+	Size   int64  `json:"size,omitempty"`  // bytes, where known
+	Strip  int    `json:"strip,omitempty"` // leading parts of the paths in it that are dropped
 }
 
 // Libs is where jars lie in a software's directory.
@@ -43,14 +40,7 @@ func (a *Archive) Content() string {
 	if a == nil {
 		return ""
 	}
-	return fmt.Sprint(a.SHA512, a.SHA256, a.Strip)
-}
-
-// Resource is a file that an operator attached to an application.
-type Resource struct {
-	Name   string `json:"name"` // as the charm declares it
-	SHA256 string `json:"sha256"`
-	Size   int64  `json:"size"` // bytes
+	return fmt.Sprint(a.SHA512, "/", a.Strip)
 }
 
 // Patterns of what becomes part of a path on a machine.
@@ -75,16 +65,12 @@ func (j Jar) Fault() string {
 // Fault says why nobody could fetch the archive; "" where one could.
 func (a Archive) Fault() string {
 	switch {
-	case (a.URL == "") == (a.Resource == ""):
-		return "its archive has either a URL or the name of an attached file"
 	case a.Strip < 0:
 		return fmt.Sprintf("its archive strips %d parts of paths", a.Strip)
-	case a.URL != "" && !strings.HasPrefix(a.URL, "https://"):
+	case !strings.HasPrefix(a.URL, "https://"):
 		return fmt.Sprintf("its archive is at %q: expected an https URL", a.URL)
-	case a.URL != "" && !sha512Hex.MatchString(a.SHA512):
+	case !sha512Hex.MatchString(a.SHA512):
 		return fmt.Sprintf("its archive has sha512 %q: expected 128 hex digits", a.SHA512)
-	case a.Resource != "" && !sha256Hex.MatchString(a.SHA256):
-		return fmt.Sprintf("its attached file %q has sha256 %q: take it from Spec.Resources", a.Resource, a.SHA256)
 	default:
 		return ""
 	}

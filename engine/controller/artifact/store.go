@@ -274,7 +274,7 @@ func declares(z *zip.Reader) (*charm.Charm, error) {
 		if text, ok, err := text(z, name); err != nil {
 			return nil, err
 		} else if ok {
-			return charm.Parse(name, text)
+			return parse(name, text, z)
 		}
 	}
 	metadata, ok, err := text(z, "metadata.yaml")
@@ -303,6 +303,17 @@ func declares(z *zip.Reader) (*charm.Charm, error) {
 		}
 	}
 	return &c, nil
+}
+
+// parse reads a charm.yaml, with the locks that it names.
+func parse(name string, content []byte, z *zip.Reader) (*charm.Charm, error) {
+	var unread error
+	c, err := charm.ParseWith(name, content, func(lock string) ([]byte, bool) {
+		b, ok, err := text(z, lock)
+		unread = errors.Join(unread, err)
+		return b, ok && err == nil
+	})
+	return c, errors.Join(unread, err)
 }
 
 // text reads a file of metadata; the size that its header claims is not

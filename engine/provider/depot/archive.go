@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
 	"errors"
@@ -35,7 +34,7 @@ func (s Depot) unpack(ctx context.Context, dir string, a software.Archive) error
 	if err := s.download(ctx, packed, a); err != nil {
 		return err
 	}
-	if err := errors.Join(writableTree(dir), os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return err
 	}
 	f, err := os.Open(packed)
@@ -57,30 +56,21 @@ func (s Depot) download(ctx context.Context, into string, a software.Archive) er
 		return err
 	}
 	defer f.Close()
-	name, algorithm, wanted, h := a.URL, "sha512", a.SHA512, sha512.New()
-	if a.Resource != "" {
-		name, algorithm, wanted, h = "attached file "+a.Resource, "sha256", a.SHA256, sha256.New()
-	}
+	h := sha512.New()
 	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(from, maxArchive+1))
 	switch found := hex.EncodeToString(h.Sum(nil)); {
 	case err != nil:
-		return fmt.Errorf("%s: %w: %w", name, err, model.ErrUnavailable)
+		return fmt.Errorf("%s: %w: %w", a.URL, err, model.ErrUnavailable)
 	case n > maxArchive:
-		return fmt.Errorf("%s: it is larger than %d GiB: %w", name, maxArchive>>30, model.ErrInvalid)
-	case found != wanted:
-		return mismatch(name, algorithm, wanted, found)
+		return fmt.Errorf("%s: it is larger than %d GiB: %w", a.URL, maxArchive>>30, model.ErrInvalid)
+	case found != a.SHA512:
+		return mismatch(a.URL, "sha512", a.SHA512, found)
 	}
 	return f.Close()
 }
 
 // source is where the archive's bytes come from.
 func (s Depot) source(ctx context.Context, a software.Archive) (io.ReadCloser, error) {
-	if a.Resource != "" {
-		if s.Attached == nil {
-			return nil, fmt.Errorf("attached file %s: this machine cannot ask for it: %w", a.Resource, model.ErrUnavailable)
-		}
-		return s.Attached(ctx, a.SHA256)
-	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", a.URL, err, model.ErrInvalid)

@@ -72,9 +72,12 @@ func serve(t *testing.T, packed string) (depot.Depot, effect.Software) {
 }
 
 func TestAnArchiveIsUnpackedWithoutItsFirstDirectory(t *testing.T) {
-	s, w := serve(t, tarball(t, entry{name: "app-1/libs/a.jar", content: "jar", mode: 0o644}, entry{name: "app-1/current", leads: "libs/a.jar"}))
+	s, w := serve(t, tarball(t, entry{name: "app-1/libs/a.jar", content: "jar", mode: 0o644}, entry{name: "app-1/current", leads: "libs/a.jar"}, entry{name: "app-1/bin/run", content: "#!/bin/sh\n", mode: 0o755}))
 	if err := s.Put(t.Context(), w); err != nil {
 		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(s.Root, w.Directory(), "bin/run")); err != nil || info.Mode().Perm() != 0o555 {
+		t.Errorf("%v %v", info, err)
 	}
 	b, err := os.ReadFile(filepath.Join(s.Root, w.Directory(), "current"))
 	if err != nil || string(b) != "jar" {

@@ -95,7 +95,7 @@ func Maven() bool {
 func RunMaven(ctx context.Context, dir string, args ...string) error {
 	tool, err := exec.LookPath("mvn")
 	if err != nil {
-		return fmt.Errorf("maven is not installed: run apt-get install maven, or give the charm its software as an archive or attached file: %w", model.ErrUnavailable)
+		return fmt.Errorf("maven is not installed: run apt-get install maven, or give the charm its software as an archive where it takes one: %w", model.ErrUnavailable)
 	}
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, tool, args...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -18,6 +17,9 @@ import (
 	"github.com/gantry-orchestrator/gantry/model/software"
 )
 
+// Place is where a machine with a root of its own has its software.
+const Place = "/var/lib/gantry/software"
+
 // Depot is a directory of software, with a directory for each content.
 type Depot struct {
 	Root string
@@ -25,9 +27,6 @@ type Depot struct {
 	Maven func(ctx context.Context, dir string, args ...string) error
 	// Client fetches archives; http.DefaultClient where it is nil.
 	Client *http.Client
-	// Attached opens the file that an operator attached, by its sha256; nil
-	// where none can be had.
-	Attached func(ctx context.Context, sha256 string) (io.ReadCloser, error)
 }
 
 // The names in a store that are no software: what is being fetched, and
@@ -61,7 +60,7 @@ func (s Depot) Put(ctx context.Context, w effect.Software) error {
 		if verify(final, w) == nil {
 			return nil
 		}
-		if err := errors.Join(writable(final), os.RemoveAll(partial), os.Rename(final, partial)); err != nil {
+		if err := setAside(final, partial); err != nil {
 			return fmt.Errorf("fetch %s again: %w", w.Name, err)
 		}
 	}
@@ -146,10 +145,7 @@ func (s Depot) Remove(ctx context.Context, w effect.Software) error {
 	}
 	defer unlock()
 	final, gone := filepath.Join(s.Root, w.Directory()), filepath.Join(s.Root, fetching+w.Directory())
-	if err := errors.Join(writable(final), os.RemoveAll(gone)); err != nil {
-		return fmt.Errorf("remove %s: %w", w.Name, err)
-	}
-	if err := errors.Join(os.Rename(final, gone), writableTree(gone), os.RemoveAll(gone)); err != nil {
+	if err := errors.Join(setAside(final, gone), os.RemoveAll(gone)); err != nil {
 		return fmt.Errorf("remove %s: %w", w.Name, err)
 	}
 	// Nobody fetches while the lock is held: an empty root goes, with the lock.
@@ -185,15 +181,17 @@ func seal(root string) error {
 	return errors.Join(unix.Syncfs(int(d.Fd())), d.Close())
 }
 
-func writable(dir string) error { return os.Chmod(dir, 0o755) }
-
-func writableTree(root string) error {
-	return filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.IsDir() {
-			return err
-		}
-		return writable(path)
-	})
+// setAside takes a software out of its place at once. A directory of a machine's
+// layer cannot be renamed, and is removed instead.
+func setAside(final, aside string) error {
+	if err := os.RemoveAll(aside); err != nil {
+		return err
+	}
+	err := os.Rename(final, aside)
+	if errors.Is(err, unix.EXDEV) {
+		return os.RemoveAll(final)
+	}
+	return err
 }
 
 func syncDir(dir string) error {

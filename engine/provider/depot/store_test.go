@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -184,24 +183,5 @@ func TestRemovedSoftwareLeavesNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(s.Root); !os.IsNotExist(err) {
 		t.Errorf("the root is left: %v", err)
-	}
-}
-
-func TestAnAttachedFileIsTakenByItsHash(t *testing.T) {
-	s, _ := open(t)
-	packed := tarball(t, entry{name: "app/bin/run", content: "#!/bin/sh\n", mode: 0o755})
-	s.Attached = func(_ context.Context, sha256 string) (io.ReadCloser, error) {
-		if sha256 != hashOf(packed) {
-			return nil, model.ErrNotFound
-		}
-		return io.NopCloser(strings.NewReader(packed)), nil
-	}
-	w := effect.Software{Name: "app", Version: "1", Archive: &software.Archive{Resource: "tarball", SHA256: hashOf(packed), Strip: 1}}
-	if err := s.Put(t.Context(), w); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(filepath.Join(s.Root, w.Directory(), "bin/run"))
-	if err != nil || info.Mode().Perm() != 0o555 {
-		t.Errorf("%v %v", info, err)
 	}
 }

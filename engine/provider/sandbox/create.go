@@ -104,7 +104,7 @@ func (p *Provider) prepareDisk(ctx context.Context, s provider.Spec, rec store.R
 		if base == "" {
 			base = p.cfg.Base
 		}
-		lower, err := p.images.lower(ctx, base, s.Packages, p.store.Dir(s.UUID))
+		lower, err := p.images.lower(ctx, base, s.Packages, s.Software, p.store.Dir(s.UUID))
 		if err != nil {
 			return rec, fmt.Errorf("disk of machine %s: %w", s.UUID, err)
 		}

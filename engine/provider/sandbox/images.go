@@ -14,6 +14,7 @@ import (
 
 	"github.com/gantry-orchestrator/gantry/engine/provider"
 	"github.com/gantry-orchestrator/gantry/engine/provider/internal/store"
+	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
 // images makes what the disks of machines stand on: bases, and layers of
@@ -22,6 +23,7 @@ import (
 type images struct {
 	cache    string
 	hidden   []string // directories of this install, for the host base
+	maven    func(ctx context.Context, dir string, args ...string) error
 	log      *slog.Logger
 	progress func(provider.Progress)
 }
@@ -34,7 +36,17 @@ type base struct {
 
 // lower returns the layers of a disk, the uppermost first, and makes what is
 // missing of them, for the machine of a directory. That takes minutes at first.
-func (m images) lower(ctx context.Context, name string, packages []string, user string) ([]string, error) {
+func (m images) lower(ctx context.Context, name string, packages []string, software []effect.Software, user string) ([]string, error) {
+	below, err := m.system(ctx, name, packages, user)
+	if err != nil {
+		return nil, err
+	}
+	above, err := m.software(ctx, software, user)
+	return append(above, below...), err
+}
+
+// system returns the layers of packages and base.
+func (m images) system(ctx context.Context, name string, packages []string, user string) ([]string, error) {
 	var b base
 	var err error
 	if name == provider.BaseHost {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gantry-orchestrator/gantry/engine/provider"
+	"github.com/gantry-orchestrator/gantry/engine/provider/depot"
 	"github.com/gantry-orchestrator/gantry/engine/provider/internal/store"
 	"github.com/gantry-orchestrator/gantry/engine/provider/internal/watch"
 	"github.com/gantry-orchestrator/gantry/model"
@@ -69,7 +70,7 @@ func Open(ctx context.Context, cfg provider.Config) (*Provider, error) {
 	p := &Provider{
 		cfg: cfg, store: machines, groups: groups,
 		network: network{id: id, file: filepath.Join(cfg.StateDir, "subnet.json"), log: cfg.Log},
-		images:  images{cache: cfg.CacheDir, hidden: []string{cfg.StateDir, cfg.RunDir, cfg.CacheDir}, log: cfg.Log, progress: cfg.Progress},
+		images:  images{cache: cfg.CacheDir, hidden: []string{cfg.StateDir, cfg.RunDir, cfg.CacheDir}, log: cfg.Log, progress: cfg.Progress, maven: depot.RunMaven},
 		step:    func(string) error { return nil },
 	}
 	p.watches.List = machines.Processes
