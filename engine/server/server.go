@@ -26,7 +26,7 @@ const maxMessage = 16 << 20
 
 // Thousands of connections are idle nearly all the time. Each has the buffer
 // that it reads by of its own, and what is longer is read past it; that which it
-// writes by it shares, and has while it writes.
+// writes by is of a pool that all share.
 const (
 	readBuffer  = 4 << 10
 	writeBuffer = 8 << 10
@@ -76,7 +76,7 @@ func New(c Config) (*grpc.Server, error) {
 		grpc.ChainStreamInterceptor(g.watchedStream, g.stream),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.InitialWindowSize(wire.Window), grpc.InitialConnWindowSize(wire.Window),
-		grpc.ReadBufferSize(readBuffer), grpc.WriteBufferSize(writeBuffer), grpc.SharedWriteBuffer(true),
+		grpc.ReadBufferSize(readBuffer), grpc.WriteBufferSize(writeBuffer),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)
