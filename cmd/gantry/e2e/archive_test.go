@@ -31,6 +31,12 @@ func (w workspace) deploy(t testing.TB) *archive {
 	w.gantry(t, "apply", bundleFile)
 	w.converge(t, convergenceTime)
 	figure("bundle converged", time.Since(began).Seconds(), "s", "measured against a script by make bench")
+	return w.archive(t)
+}
+
+// archive is the one that has converged, once packets are archived.
+func (w workspace) archive(t testing.TB) *archive {
+	t.Helper()
 	a := &archive{cluster: w.cluster(t, "postgresql")}
 	a.book = newLedger(machineOf(t, w.status(t), "telemetry/0").files(t) + "/var/lib/gantry/data/telemetry-0/ledger/ledger")
 	a.writes(t, time.Now(), time.Minute)
