@@ -46,7 +46,7 @@ func (s *simulation) fault(kind Fault) {
 		return
 	}
 	m := s.order[s.rng.IntN(len(s.order))]
-	if !m.up {
+	if !m.up || kind == AgentPause && (m.stopped || !m.running) {
 		return
 	}
 	s.logf("fault: %s on machine %s", kind, m.ref.Machine)
@@ -57,6 +57,15 @@ func (s *simulation) fault(kind Fault) {
 	case AgentSilence:
 		m.crashAgent()
 		s.after(s.between(mostSilence/2, mostSilence), m.startAgent)
+	case AgentPause:
+		epoch := m.agent
+		m.stop()
+		s.after(s.between(mostSilence/5, mostSilence), func() {
+			if m.agent == epoch && m.stopped {
+				s.logf("machine %s: its agent goes on", m.ref.Machine)
+				m.goOn()
+			}
+		})
 	case MachineKill:
 		m.reboot()
 	case MachineCut:

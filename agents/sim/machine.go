@@ -32,6 +32,8 @@ type machine struct {
 	up, cut bool
 	agent   int // rises with each start and crash: who was before is not heard any more
 	running bool
+	stopped bool     // the agent, as by SIGSTOP
+	held    []func() // what it does once it goes on
 	session *session
 	units   map[model.UnitName]*unitAgent
 }
@@ -142,11 +144,50 @@ func (m *machine) crashAgent() {
 		return
 	}
 	m.agent++
-	m.running = false
+	m.running, m.stopped, m.held = false, false, nil
 	m.units = nil
 	if m.session != nil {
 		m.session.close()
 	}
+}
+
+// stop has the agent do nothing more; what it said before arrives, and what
+// runs beside it goes on.
+func (m *machine) stop() { m.stopped = true }
+
+// goOn has a stopped agent take in what waited, one after the other: until it
+// has, it acts by what it knew when it was stopped.
+func (m *machine) goOn() {
+	m.stopped = false
+	if len(m.held) == 0 {
+		return
+	}
+	do, epoch := m.held[0], m.agent
+	m.held = m.held[1:]
+	do()
+	m.sim.after(m.sim.between(0, mostDelay), func() {
+		if m.agent == epoch && !m.stopped {
+			m.goOn()
+		}
+	})
+}
+
+// does is something that the agent does, once it runs.
+func (m *machine) does(do func()) {
+	if m.stopped {
+		m.held = append(m.held, do)
+		return
+	}
+	do()
+}
+
+// hears is does for what comes in order.
+func (m *machine) hears(do func()) {
+	if len(m.held) > 0 {
+		m.held = append(m.held, do)
+		return
+	}
+	m.does(do)
 }
 
 // runningUnits are the units of the agent, in order.
@@ -225,13 +266,15 @@ func (m *machine) crash(id string) {
 func (m *machine) notice() {
 	epoch := m.agent
 	m.sim.after(m.sim.between(0, time.Second), func() {
-		if m.agent != epoch {
-			return
-		}
-		for _, u := range m.runningUnits() {
-			u.seeProcesses()
-			u.poke()
-		}
+		m.does(func() {
+			if m.agent != epoch {
+				return
+			}
+			for _, u := range m.runningUnits() {
+				u.seeProcesses()
+				u.poke()
+			}
+		})
 	})
 }
 

@@ -33,7 +33,7 @@ func (u *unitAgent) perform(p unit.Perform, done func(error)) {
 		done(fmt.Errorf("%s: %w", s.Name(), err))
 		return
 	}
-	sim.after(sim.duration(s), u.guarded(func() {
+	sim.after(sim.duration(s), u.beside(func() {
 		sim.checkTurn(u, s)
 		result, err := u.effect(s)
 		sim.after(sim.between(0, 20*time.Millisecond), u.guarded(func() {

@@ -50,6 +50,7 @@ type Fault string
 const (
 	AgentCrash        Fault = "agent crash"        // between any two of its writes; it is started again
 	AgentSilence      Fault = "agent silence"      // it crashes and stays away for longer than a lease
+	AgentPause        Fault = "agent pause"        // it is stopped, at times for longer than a lease, and goes on with what it knew
 	MachineKill       Fault = "machine kill"       // all processes at once; it is started again with its disk
 	MachineCut        Fault = "machine cut"        // from the network, for up to 30 s
 	ServiceCrash      Fault = "service crash"      // its supervisor starts it again
@@ -57,7 +58,7 @@ const (
 )
 
 // AllFaults are all kinds.
-var AllFaults = []Fault{AgentCrash, AgentSilence, MachineKill, MachineCut, ServiceCrash, ControllerRestart}
+var AllFaults = []Fault{AgentCrash, AgentSilence, AgentPause, MachineKill, MachineCut, ServiceCrash, ControllerRestart}
 
 // Result is what became of a scenario.
 type Result struct {

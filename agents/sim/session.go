@@ -30,6 +30,10 @@ type session struct {
 
 // connect opens a session, if the machine reaches a controller.
 func (m *machine) connect(epoch int) {
+	if m.stopped {
+		m.does(func() { m.connect(epoch) })
+		return
+	}
 	if m.agent != epoch || !m.running || m.session != nil {
 		return
 	}
@@ -67,15 +71,17 @@ func (s *session) close() {
 		delete(s.ctl.sessions, s.machine.uuid)
 	}
 	m := s.machine
-	if m.session != s {
-		return
-	}
-	m.session = nil
-	for _, u := range m.runningUnits() {
-		u.connected(false)
-	}
-	epoch := m.agent
-	m.sim.after(m.sim.between(200*time.Millisecond, 2*time.Second), func() { m.connect(epoch) })
+	m.does(func() {
+		if m.session != s {
+			return
+		}
+		m.session = nil
+		for _, u := range m.runningUnits() {
+			u.connected(false)
+		}
+		epoch := m.agent
+		m.sim.after(m.sim.between(200*time.Millisecond, 2*time.Second), func() { m.connect(epoch) })
+	})
 }
 
 // upward carries a message to the controller.
@@ -86,9 +92,11 @@ func (s *session) upward(arrive func()) {
 // downward carries a message to the agent.
 func (s *session) downward(arrive func()) {
 	s.down = s.send(s.down, func() {
-		if s.machine.agent == s.agent {
-			arrive()
-		}
+		s.machine.hears(func() {
+			if s.machine.agent == s.agent {
+				arrive()
+			}
+		})
 	})
 }
 
@@ -124,7 +132,7 @@ func (m *machine) beat(s *session) {
 			}
 		})
 	})
-	m.sim.after(effect.BeatInterval, func() { m.beat(s) })
+	m.sim.after(effect.BeatInterval, func() { m.does(func() { m.beat(s) }) })
 }
 
 // concerns reports whether a unit is, or was, on the session's machine.
@@ -200,8 +208,16 @@ func (u *unitAgent) call(request func() error, done func(error)) {
 	})
 }
 
-// guarded does something only while the agent lives that asked for it.
+// guarded does something only while the agent lives that asked for it, and
+// once it runs.
 func (u *unitAgent) guarded(do func()) func() {
+	living := u.beside(do)
+	return func() { u.machine.does(living) }
+}
+
+// beside is guarded for what a process of its own does, also while the agent
+// is stopped.
+func (u *unitAgent) beside(do func()) func() {
 	epoch := u.epoch
 	return func() {
 		if u.machine.agent == epoch && !u.gone {
