@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"syscall"
@@ -37,7 +38,7 @@ install goes but the cache of package layers, which other installs share.`,
 				}
 			}
 			began := time.Now()
-			if err := runDown(cmd.Context(), p, destroy); err != nil {
+			if err := runDown(cmd.Context(), p, destroy, cmd.ErrOrStderr()); err != nil {
 				return err
 			}
 			if destroy {
@@ -54,10 +55,10 @@ install goes but the cache of package layers, which other installs share.`,
 	return cmd
 }
 
-func runDown(ctx context.Context, p Places, destroy bool) error {
+func runDown(ctx context.Context, p Places, destroy bool, warn io.Writer) error {
 	install, err := p.loadInstall()
 	if errors.Is(err, model.ErrNotFound) && destroy {
-		return removePlaces(p)
+		return p.removeEmpty()
 	}
 	if err != nil {
 		return err
@@ -90,10 +91,14 @@ func runDown(ctx context.Context, p Places, destroy bool) error {
 			return err
 		}
 	}
-	if destroy {
-		return removePlaces(p)
+	if !destroy {
+		return nil
 	}
-	return nil
+	stays, err := p.remove()
+	if len(stays) > 0 {
+		fmt.Fprintf(warn, "down: %s stays: it holds %s, which is not of the install\n", p.State, some(stays))
+	}
+	return err
 }
 
 // stopSupervisor ends this host's supervisor, which by now has nothing to
@@ -133,15 +138,4 @@ func listenerPID(ctx context.Context, socket string) (int, error) {
 		return 0, errors.Join(err, failed)
 	}
 	return int(peer.Pid), nil
-}
-
-func removePlaces(p Places) error {
-	var failed error
-	for _, dir := range []string{p.Run, p.Log, p.State} {
-		failed = errors.Join(failed, os.RemoveAll(dir))
-	}
-	if failed != nil {
-		return fmt.Errorf("remove the install's directories: %w", failed)
-	}
-	return nil
 }

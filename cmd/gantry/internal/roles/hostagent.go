@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -58,7 +57,7 @@ func runHostAgent(ctx context.Context, p Places) error {
 		Provider: install.Provider, Machines: controller,
 		Network:   func(a netip.Addr) netip.Prefix { return network(install, a) },
 		Files:     func(w provision.Machine) (map[string]provider.File, error) { return startFiles(install, w) },
-		SharedDir: filepath.Join(p.State, "shared"),
+		SharedDir: p.shared(),
 		Jitter:    rand.Float64, Logger: log,
 	})
 	made, err := openProvider(ctx, p, install, log, host.Progress)

@@ -61,12 +61,16 @@ func (p Places) config() string         { return filepath.Join(p.State, "config.
 func (p Places) controller() string     { return filepath.Join(p.State, "controller") }
 func (p Places) provider() string       { return filepath.Join(p.State, "machines") }
 func (p Places) supervisor() string     { return filepath.Join(p.State, "supervisor") }
+func (p Places) shared() string         { return filepath.Join(p.State, "shared") }
 func (p Places) socket() string         { return filepath.Join(p.Run, "supervisor", "socket") }
 func (p Places) log(role string) string { return filepath.Join(p.Log, role+".log") }
 
 // make makes the directories. What an install holds is its owner's alone, but
 // charms run as nobody and must pass through to their sockets.
 func (p Places) make() error {
+	if err := p.claim(); err != nil {
+		return err
+	}
 	for dir, mode := range map[string]fs.FileMode{p.State: 0o711, p.Run: 0o711, p.Log: 0o750, p.Cache: 0o755} {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			return fmt.Errorf("make the places of this install: %w", err)
@@ -129,6 +133,9 @@ func (p Places) loadInstall() (i Install, err error) {
 	}
 	if err := json.Unmarshal(b, &i); err != nil {
 		return i, fmt.Errorf("%s: %w: %w", p.config(), err, model.ErrInvalid)
+	}
+	if i.Provider != "sandbox" && i.Provider != "loopback" {
+		return i, fmt.Errorf("%s is not of an install: expected the provider sandbox or loopback, found %q: %w", p.config(), i.Provider, model.ErrInvalid)
 	}
 	return i, nil
 }

@@ -87,8 +87,8 @@ func become(ctx context.Context) error {
 	return syscall.Exec(binary, os.Args, os.Environ()) // who looks at processes still finds gantry
 }
 
-// keeps says what the controller will keep history in.
-func keeps(ctx context.Context) string {
+// historyIn says what the controller will keep history in.
+func historyIn(ctx context.Context) string {
 	binary, err := replicated(ctx)
 	if err != nil {
 		return fmt.Sprintf("history in a file of the controller: %v", err)

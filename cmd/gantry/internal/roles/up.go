@@ -38,6 +38,7 @@ type upOptions struct {
 	base     string
 	port     int
 	health   int
+	given    func(flag string) bool // on the command line
 	out      io.Writer
 }
 
@@ -54,7 +55,10 @@ up says which provider of machines it chooses and why: sandbox machines
 (namespaces) for root on Linux, else loopback machines (processes).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.out = cmd.OutOrStdout()
+			o.out, o.given = cmd.OutOrStdout(), cmd.Flags().Changed
+			if err := o.validate(); err != nil {
+				return err
+			}
 			return o.run(cmd.Context())
 		},
 	}
@@ -80,7 +84,7 @@ func (o upOptions) run(ctx context.Context) error {
 	if err := p.lost(install); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.out, "up: %s\n", keeps(ctx))
+	fmt.Fprintf(o.out, "up: %s\n", historyIn(ctx))
 	if err := startSupervisor(ctx, p); err != nil {
 		return err
 	}
@@ -126,6 +130,9 @@ func (o upOptions) install(p Places) (Install, error) {
 		if o.provider != "" && o.provider != chosen.Provider {
 			return chosen, fmt.Errorf("%s has %s machines: run gantry down --destroy first, or give another --state-dir: %w", p.State, chosen.Provider, model.ErrConflict)
 		}
+		if err := o.keeps(chosen); err != nil {
+			return chosen, err
+		}
 		fmt.Fprintf(o.out, "up: %s machines, as before\n", chosen.Provider)
 		if lack := sandbox.DroppedForwarding(); lack != "" && chosen.Provider == "sandbox" {
 			fmt.Fprintf(o.out, "up: lacking: %s\n", lack)
@@ -158,6 +165,9 @@ func (o upOptions) install(p Places) (Install, error) {
 		fmt.Fprintf(o.out, "up: lacking: %s\n", lack)
 	}
 	chosen = Install{Provider: c.Provider, Base: c.Base, Port: o.port, Health: o.health}
+	if err := chosen.free(); err != nil {
+		return chosen, err
+	}
 	return chosen, p.saveInstall(chosen)
 }
 
