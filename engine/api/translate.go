@@ -110,6 +110,9 @@ func (f *fork) setCharm(c bundle.SetCharm) ([]state.Op, operator.Difference, err
 		return nil, operator.Difference{}, err
 	}
 	row, _ := f.state.Application(state.ApplicationRef{Model: f.model, Application: c.Application})
+	if artifact.Hash == row.Hash {
+		return nil, operator.Difference{}, nil // a channel or a revision that names the same
+	}
 	d := difference("change", "charm", string(c.Application))
 	d.From, d.To = string(row.Charm)+"@"+row.Hash, string(artifact.Declared.Meta.Name)+"@"+artifact.Hash
 	return []state.Op{

@@ -124,7 +124,7 @@ func TestApplyIsDeclarativeAndOneRevision(t *testing.T) {
 	before := w.status("m").Model.Revision
 	text := []byte(`
 applications:
-  db: {charm: db, num_units: 1, options: {size: 3}}
+  db: {charm: db, channel: 14/stable, num_units: 1, options: {size: 3}}
   web: {charm: web, num_units: 1}
 relations:
 - [web:database, db:database]
