@@ -23,7 +23,7 @@ func newCharm(sh *shell) *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCharmList(sh), newCharmInit(sh), newCharmLint(sh), newCharmTest(sh))
+	cmd.AddCommand(newCharmList(sh), newCharmInit(sh), newCharmLint(sh), newCharmTest(sh), newCharmLock(sh))
 	return cmd
 }
 
