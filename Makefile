@@ -40,7 +40,7 @@ sim: ## simulate bundles and controllers under N seeds: make sim N=10000
 	@$(GO) test ./engine/consensus -timeout 0 -v -run Simulate -seeds $(N)
 
 mission: setup ## a mission's data path on real software, broken part by part
-	@$(GO) test -v -count 1 -timeout 60m -run TestMissionData ./cmd/gantry/e2e
+	@GANTRY_E2E_MISSION=1 $(GO) test -v -count 1 -timeout 60m -run TestMissionData ./cmd/gantry/e2e
 
 planted: setup ## mistakes planted in solver and consensus, which must be found
 	@$(GO) test -v -timeout 60m -run Planted ./engine/solver ./engine/consensus
