@@ -61,7 +61,7 @@ func (l *loop) run(ctx context.Context) error {
 				return err
 			}
 		case <-heard:
-			l.gather(ctx, cursor, min(time.Since(began), listen))
+			l.gather(ctx, cursor, min(gathered*time.Since(began), listen))
 		case <-tick.C:
 			conflicts = 0
 		case <-ctx.Done():
@@ -70,8 +70,12 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// gather lets more be heard for as long as the last round took: while thousands
-// report, one round is for many of them. What is committed does not wait.
+// gathered is how many times as long as the last round took more is heard
+// before another.
+const gathered = 4
+
+// gather lets more be heard: while thousands report, one round is for many of
+// them, and rounds leave time for all else. What is committed does not wait.
 func (l *loop) gather(ctx context.Context, cursor uint64, took time.Duration) {
 	timer := time.NewTimer(took)
 	defer timer.Stop()
