@@ -46,10 +46,6 @@ var mutations = []struct {
 		"	if s.LastLogIndex <= r.AppliedIndex() {\n		return true\n	}\n	var held raft.Log\n	return log.GetLog(s.LastLogIndex, &held) == nil && held.Term == s.LastLogTerm\n", "	return false\n",
 	},
 	{
-		"a log whose last segment was sealed is not gone on with", "rotate.go",
-		"if !tail.SealTime.IsZero() {", "if list.NextSegmentID > 0 {",
-	},
-	{
 		"what was heard before a read confirms it", "read.go",
 		"c.term == held.term && c.round >= round", "c.term == held.term && c.round >= round-round",
 	},
