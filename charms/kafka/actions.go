@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gantry-orchestrator/gantry/charms/kafka/internal/operate"
 	"github.com/gantry-orchestrator/gantry/model"
@@ -197,9 +196,7 @@ func (o operator) rebalance(ctx context.Context) (map[string]string, error) {
 }
 
 func (o operator) drain(ctx context.Context) (map[string]string, error) {
-	began := time.Now()
-	err := o.cluster.Drain(ctx, int32(o.unit.id()))
-	return map[string]string{"node": fmt.Sprint(o.unit.id()), "seconds": fmt.Sprintf("%.1f", time.Since(began).Seconds())}, err
+	return map[string]string{"node": fmt.Sprint(o.unit.id())}, o.cluster.Drain(ctx, int32(o.unit.id()))
 }
 
 func (o operator) elect(ctx context.Context) (map[string]string, error) {

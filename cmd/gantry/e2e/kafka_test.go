@@ -17,8 +17,13 @@ import (
 const kafkaBundle = "bundles/kafka.yaml"
 
 // TestKafka takes a cluster through what may befall it while a producer writes
-// all the time, and then compares what was acknowledged with what is there.
+// all the time, and then compares what was acknowledged with what is there. Its
+// five Java machines want a host of their own: it is told on request, with
+// GANTRY_E2E_KAFKA=1.
 func TestKafka(t *testing.T) {
+	if os.Getenv("GANTRY_E2E_KAFKA") == "" {
+		t.Skip("told on request: run GANTRY_E2E_KAFKA=1 go test -run TestKafka ./cmd/gantry/e2e")
+	}
 	k := &kafka{workspace: workspace{in: open(t), name: "default"}}
 	began := time.Now()
 	k.gantry(t, "apply", kafkaBundle)

@@ -99,7 +99,7 @@ var pure = []string{
 	"engine/state", "engine/state/tables", "engine/solver", "engine/placement", "engine/plan", "engine/observe",
 	"agents/unit", "agents/sim", "charms/sdk", "charms/interfaces",
 	"charms/postgresql", "charms/pgbouncer", "charms/telemetry", "charms/beacon", "charms/controller",
-	"charms/etcd", "charms/tlscertificates", "charms/tlscertificates/requirer",
+	"charms/etcd", "charms/kafka", "charms/tlscertificates", "charms/tlscertificates/requirer",
 }
 
 // impure calls, by import path and name, that pure packages may not make.
