@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gantry-orchestrator/gantry/engine/provider/internal/store"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/software"
 )
@@ -71,9 +72,14 @@ func copying(into string, jars []software.Jar) ([]byte, error) {
 // software is whole, for a fetch that is interrupted.
 func (s Depot) fromMaven(ctx context.Context, libs string, jars []software.Jar) error {
 	cache := filepath.Join(s.Root, mavenCache)
-	if err := os.MkdirAll(cache, 0o755); err != nil {
+	if s.Cache != "" {
+		cache = s.Cache
+	}
+	lock, err := store.LockFile(ctx, filepath.Join(cache, lockName)) // Maven's cache is for one at a time
+	if err != nil {
 		return err
 	}
+	defer lock.Close()
 	pom, err := copying(libs, jars)
 	if err != nil {
 		return err
@@ -81,7 +87,21 @@ func (s Depot) fromMaven(ctx context.Context, libs string, jars []software.Jar) 
 	if err := os.WriteFile(filepath.Join(cache, "pom.xml"), pom, 0o644); err != nil {
 		return err
 	}
-	return s.Maven(ctx, cache, "-B", "-q", "-U", "-Dmaven.repo.local="+filepath.Join(cache, "repository"), copyGoal)
+	repository := filepath.Join(cache, "repository")
+	if err := s.Maven(ctx, cache, "-B", "-q", "-U", "-Dmaven.repo.local="+repository, copyGoal); err != nil {
+		return err
+	}
+	return forget(repository, jars)
+}
+
+// forget removes jars that were copied from Maven's cache.
+func forget(repository string, jars []software.Jar) error {
+	var errs []error
+	for _, j := range jars {
+		parts := strings.Split(j.Coordinates, ":")
+		errs = append(errs, os.RemoveAll(filepath.Join(repository, filepath.Join(strings.Split(parts[0], ".")...), parts[1], parts[2])))
+	}
+	return errors.Join(errs...)
 }
 
 // Maven reports whether this machine has Maven's client.

@@ -25,6 +25,9 @@ type Depot struct {
 	Root string
 	// Maven runs Maven's client in a directory; RunMaven outside tests.
 	Maven func(ctx context.Context, dir string, args ...string) error
+	// Cache is where Maven keeps what it needs itself, for the next fetch. Where
+	// it is empty Maven's cache ends with each fetch.
+	Cache string
 	// Client fetches archives; http.DefaultClient where it is nil.
 	Client *http.Client
 }

@@ -161,6 +161,26 @@ func TestWhatWasChangedInPlaceIsMadeGood(t *testing.T) {
 	}
 }
 
+func TestMavensCacheStaysWhereItHasAPlaceWithoutWhatWasCopied(t *testing.T) {
+	s, r := open(t)
+	s.Cache = filepath.Join(t.TempDir(), "maven")
+	copied, own := filepath.Join(s.Cache, "repository/a/main/1/main-1.jar"), filepath.Join(s.Cache, "repository/org/plugin/1/plugin-1.jar")
+	for _, path := range []string{copied, own} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Put(t.Context(), jars(r)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(copied); !os.IsNotExist(err) {
+		t.Errorf("what was copied is kept twice: %v", err)
+	}
+	if _, err := os.Stat(own); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRemovedSoftwareLeavesNothing(t *testing.T) {
 	s, r := open(t)
 	w, other := jars(r), jars(r)

@@ -36,7 +36,7 @@ func (m images) softwareLayer(ctx context.Context, s effect.Software, user strin
 	for {
 		err := m.once(ctx, dir, func(partial string, _ *os.File) error {
 			m.progress(provider.Progress{Phase: "layer", Detail: "fetching " + s.String()})
-			d := depot.Depot{Root: filepath.Join(partial, "root", depot.Place), Maven: m.maven}
+			d := depot.Depot{Root: filepath.Join(partial, "root", depot.Place), Maven: m.maven, Cache: filepath.Join(m.cache, "maven")}
 			return d.Put(ctx, s)
 		})
 		if err != nil {
