@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gantry-orchestrator/gantry/model"
 )
 
 // certificatesBundle is etcd with an authority of certificates.
@@ -27,6 +30,7 @@ func TestEtcdWithCertificates(t *testing.T) {
 	e.mustCtl(t, "etcd/0", "put", "/story/kept", "yes")
 
 	t.Run("a killed machine comes back to its member", e.machineKilled)
+	t.Run("a member whose data is lost does not return silently, and joins anew as a learner", e.dataLost)
 	t.Run("a client that repeats a write loses none while the authority changes", e.rotated)
 }
 
@@ -97,6 +101,32 @@ func (e *etcd) machineKilled(t *testing.T) {
 		return settled(e.status(t), "etcd", 3)
 	})
 	figure("etcd's killed machine is back", time.Since(began).Seconds(), "s", "no goal")
+	e.whole(t)
+}
+
+// dataLost takes a member's data away right after another's machine had died,
+// when the others may not have caught up with each other yet.
+func (e *etcd) dataLost(t *testing.T) {
+	const lost = "etcd/2"
+	m := machineOf(t, e.status(t), lost)
+	running := m.one(t, "etcd", func(p process) bool { return filepath.Base(p.args[0]) == "etcd" })
+	if err := os.RemoveAll(m.files(t) + "/var/lib/gantry/data/etcd-2/etcd/seat-1"); err != nil {
+		t.Fatal(err)
+	}
+	running.signal(t, syscall.SIGKILL)
+	eventually(t, time.Minute, "the member is not started again", func() error {
+		if s := unit(t, e.status(t), lost).Status; s.Level != model.Blocked {
+			return fmt.Errorf("it is %v", s)
+		}
+		return nil
+	})
+	if now := e.running(t, lost); now != "" {
+		t.Errorf("etcd runs without its data: %s", now)
+	}
+	began := time.Now()
+	e.act(t, lost, "replace-member")
+	eventually(t, 3*time.Minute, "the unit has a member that votes", func() error { return settled(e.status(t), "etcd", 3) })
+	figure("etcd's lost member replaced", time.Since(began).Seconds(), "s", "no goal")
 	e.whole(t)
 }
 
