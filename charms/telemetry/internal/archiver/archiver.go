@@ -116,7 +116,6 @@ type tenure struct {
 	position archive.Position
 	ends     map[int32]int64 // of the partitions that were read
 	done     int
-	claimed  time.Time
 }
 
 // run ends with the first failure, all of which a new tenure may mend: the
