@@ -141,6 +141,7 @@ type patroniStatus struct {
 	Timeline       int    `json:"timeline"`
 	ServerVersion  int    `json:"server_version"`
 	Started        string `json:"postmaster_start_time"`
+	NoFailover     bool   `json:"tags.nofailover"` // it is no candidate, as its configuration says
 }
 
 // role is the member's part in words that do not change between Patroni's

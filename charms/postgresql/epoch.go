@@ -88,15 +88,26 @@ func (m *member) propose(e epoch) {
 // start, so that it need not join.
 func (m *member) founds() bool { return m.epoch.foundedBy(m.in.Spec.Unit) }
 
-// members are the peers that have joined the epoch's cluster.
+// members are the peers that have joined the epoch's cluster, those that stay
+// before those that leave.
 func (m *member) members() []effect.Remote {
-	var joined []effect.Remote
+	var stay, leave []effect.Remote
 	for _, p := range sdk.Peers(m.in) {
-		if m.belongs(p) && p.Address != "" {
-			joined = append(joined, p)
+		switch {
+		case !m.belongs(p) || p.Address == "":
+		case p.Life == model.Alive:
+			stay = append(stay, p)
+		default:
+			leave = append(leave, p)
 		}
 	}
-	return joined
+	return append(stay, leave...)
+}
+
+// anyStays reports whether a peer belongs to the cluster and stays in it.
+func (m *member) anyStays() bool {
+	members := m.members()
+	return len(members) > 0 && members[0].Life == model.Alive
 }
 
 // belongs reports whether a peer has joined the epoch's cluster.

@@ -89,7 +89,7 @@ func (m *member) depart() model.Status {
 	default:
 		return sdk.Active("the last member") // nobody is left to leave
 	}
-	if !m.standsDown() {
+	if !m.standsDown() || m.isPrimary() {
 		return m.handOver()
 	}
 	listed := m.listedProbe() // wanted to the end: its fact goes when it does
@@ -120,6 +120,9 @@ func (m *member) handOver() model.Status {
 			Turn: m.membershipTurn(), Idempotent: true, Timeout: 2 * time.Minute,
 		})
 		return sdk.Maintenance("handing over to a standby")
+	case m.running() && !m.observed.NoFailover && m.anyStays():
+		m.b.Hold(self, "the others are told first that it is no candidate")
+		return sdk.Maintenance("withdrawing as a candidate")
 	case m.running():
 		m.b.Hold(self, "PostgreSQL is to stop")
 		m.b.Record(effect.UnitScope, m.standDownRecord(), "yes")
@@ -159,5 +162,5 @@ func (m *member) stopped() bool {
 	if order := m.restoring(); order != nil {
 		return m.stoppedForRestore(order)
 	}
-	return m.standsDown() && (m.epoch.inEtcd() || len(m.members()) > 1 || m.left())
+	return m.standsDown() && !m.isPrimary() && (m.epoch.inEtcd() || len(m.members()) > 1 || m.left())
 }

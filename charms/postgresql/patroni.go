@@ -52,7 +52,7 @@ func (m *member) probes() {
 	m.b.Probe(effect.Probe{
 		ID: statusProbe, Interval: interval, Fall: fall,
 		HTTP:   &effect.HTTPProbe{URL: m.rest("/patroni")},
-		Select: []string{"state", "role", "pending_restart", "sync_standby", "timeline", "server_version", "postmaster_start_time"},
+		Select: []string{"state", "role", "pending_restart", "sync_standby", "timeline", "server_version", "postmaster_start_time", "tags.nofailover"},
 	})
 	m.b.Probe(effect.Probe{ID: healthProbe, Interval: 2 * interval, Fall: fall, HTTP: &effect.HTTPProbe{URL: m.rest("/health")}})
 }
@@ -97,6 +97,7 @@ func (m *member) configuration() effect.Content {
 		"restapi: {listen: ", quote(sdk.HostPort(in, restPort)), ", connect_address: ", quote(sdk.HostPort(in, restPort)),
 		", authentication: {username: patroni, password: ", password("patroni"), "}}\n",
 		m.consensusSection(),
+		m.tags(),
 		m.bootstrap(),
 		"postgresql:\n",
 		"  listen: ", quote(sdk.HostPort(in, sqlPort)), "\n",
@@ -114,6 +115,15 @@ func (m *member) configuration() effect.Content {
 		"  pg_hba: ", quote(m.hba()), "\n",
 		"  pg_ident: ", quote([]string{"op " + m.user() + " operator"}), "\n")
 	return sdk.Text(parts...)
+}
+
+// tags keep a standby that leaves from becoming the primary or the one that
+// confirms commits: no other could take over from it.
+func (m *member) tags() string {
+	if !m.leaving() || m.isPrimary() || !m.anyStays() {
+		return ""
+	}
+	return "tags: {nofailover: true, nosync: true}\n"
 }
 
 // bootstrap has the epoch's founder, and nobody else, make the data: by initdb,

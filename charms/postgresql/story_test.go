@@ -190,3 +190,57 @@ func TestMetricsAreServedToWhoIsRelated(t *testing.T) {
 		t.Error("an exporter runs for nobody")
 	}
 }
+
+func TestWhoLeavesIsNoCandidateBeforeItStopsAndNoPrimaryStops(t *testing.T) {
+	for name, c := range map[string]struct {
+		role       string
+		nofailover bool
+		recorded   bool
+		peer       model.Life
+		tagged     bool // its configuration says that it is no candidate
+		stands     bool // it records that it stands down
+		stopped    bool
+		hands      bool // it hands over
+	}{
+		"a standby tells first":                     {role: "replica", peer: model.Alive, tagged: true},
+		"a standby that is known to be out":         {role: "replica", peer: model.Alive, nofailover: true, tagged: true, stands: true},
+		"a standby that stood down":                 {role: "replica", peer: model.Alive, nofailover: true, recorded: true, tagged: true, stopped: true},
+		"a primary":                                 {role: "master", peer: model.Alive, hands: true},
+		"a standby that was promoted all the same":  {role: "master", peer: model.Alive, recorded: true, hands: true},
+		"a standby where all leave":                 {role: "replica", peer: model.Dying, stands: true},
+		"a standby that stood down where all leave": {role: "replica", peer: model.Dying, recorded: true, stopped: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := epoch{Number: 1, Founder: model.UnitName{Application: "postgresql", Number: 8}}
+			m := member{
+				b: &sdk.Builder{}, epoch: e, known: true,
+				observed: patroniStatus{State: "running", Role: c.role, NoFailover: c.nofailover},
+				in: effect.Input{Spec: effect.Spec{
+					Unit: model.UnitName{Application: "postgresql", Number: 9}, Life: model.Dying, ApplicationLife: model.Alive, Address: "10.0.0.9",
+					Relations: []effect.Relation{{ID: 1, Role: model.Peer, Units: []effect.Remote{
+						{Unit: model.UnitName{Application: "postgresql", Number: 7}, Life: c.peer, Address: "10.0.0.7", Bag: map[string]string{"member": "1"}},
+						{Unit: e.Founder, Life: c.peer, Address: "10.0.0.8", Bag: map[string]string{"member": "1"}},
+					}}},
+				}},
+			}
+			if c.recorded {
+				m.in.Spec.Records = []effect.Record{{Name: m.standDownRecord(), Scope: effect.UnitScope, Value: "yes"}}
+			}
+			if tagged := strings.Contains(m.tags(), "nofailover: true, nosync: true"); tagged != c.tagged {
+				t.Errorf("tagged: %v, want %v", tagged, c.tagged)
+			}
+			if stopped := m.stopped(); stopped != c.stopped {
+				t.Errorf("stopped: %v, want %v", stopped, c.stopped)
+			}
+			m.depart()
+			d := m.b.Done(sdk.Active(""))
+			if stands := len(d.Records) == 1; stands != c.stands {
+				t.Errorf("stands down: %v, want %v", stands, c.stands)
+			}
+			hands := slices.ContainsFunc(d.Tasks, func(t effect.Task) bool { return t.ID == "task/hand-over" })
+			if hands != c.hands {
+				t.Errorf("hands over: %v, want %v", hands, c.hands)
+			}
+		})
+	}
+}

@@ -36,6 +36,7 @@ type twinMember struct {
 	starts      int // of its postmaster
 	cut         bool
 	voter       bool
+	nofailover  bool              // it is no candidate, as its configuration says
 	applied     map[string]string // parameters as of its last start
 }
 
@@ -52,6 +53,10 @@ func (Charm) Step(w sdk.World, e sdk.Event) (sdk.World, sdk.Outcome) {
 	case sdk.ServiceStarted:
 		if e.Service.ID == serviceID {
 			c.start(e)
+		}
+	case sdk.ServiceReloaded:
+		if e.Service.ID == serviceID {
+			c.change(e.Unit, func(m *twinMember) { m.nofailover = noCandidate(e.Files) })
 		}
 	case sdk.ServiceStopped:
 		if e.Service != serviceID {
@@ -94,6 +99,7 @@ func (w *world) start(e sdk.ServiceStarted) {
 	known.address, known.incarnation, known.running = e.Address, e.Incarnation, true
 	known.partners = partnersOf(e.Files)
 	known.inEtcd = strings.Contains(patroniText(e.Files), "etcd3: {")
+	known.nofailover = noCandidate(e.Files)
 	known.settings, known.founds = bootstrapSettings(e.Files)
 	known.starts++
 	known.applied = w.wanted.PostgreSQL.Parameters
@@ -185,6 +191,10 @@ func partnersOf(files []effect.File) (addresses []string) {
 	return addresses
 }
 
+func noCandidate(files []effect.File) bool {
+	return strings.Contains(patroniText(files), "tags: {nofailover: true")
+}
+
 func bootstrapSettings(files []effect.File) (d dynamic, founds bool) {
 	for line := range strings.Lines(patroniText(files)) {
 		if body, ok := strings.CutPrefix(strings.TrimSpace(line), "dcs: "); ok {
@@ -239,10 +249,10 @@ func (w *world) elect() {
 	w.promote(w.primary)
 }
 
-// promote makes a standby other than from the primary, where there is one.
+// promote makes a standby other than from the primary, where one may be.
 func (w *world) promote(from model.UnitName) {
 	for _, u := range w.units() {
-		if u != from && w.members[u].serving() && w.quorum() {
+		if m := w.members[u]; u != from && m.serving() && !m.nofailover && w.quorum() {
 			w.primary, w.timeline = u, w.timeline+1
 			return
 		}
@@ -318,7 +328,7 @@ func (Charm) Answer(w sdk.World, unit model.UnitName, p effect.Probe) (string, b
 
 func (w world) status(u model.UnitName) string {
 	m := w.members[u]
-	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, ServerVersion: 150020, PendingRestart: m.pending(w.wanted.PostgreSQL.Parameters), Started: fmt.Sprint("start ", m.starts)}
+	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, NoFailover: m.nofailover, ServerVersion: 150020, PendingRestart: m.pending(w.wanted.PostgreSQL.Parameters), Started: fmt.Sprint("start ", m.starts)}
 	switch {
 	case w.primary == u:
 		s.Role = "master"
@@ -335,7 +345,7 @@ func (w world) status(u model.UnitName) string {
 // sync is the standby that confirms commits: the first that serves.
 func (w world) sync() model.UnitName {
 	for _, u := range w.units() {
-		if u != w.primary && w.members[u].serving() {
+		if m := w.members[u]; u != w.primary && m.serving() && !m.nofailover {
 			return u
 		}
 	}
