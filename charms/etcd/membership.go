@@ -72,6 +72,12 @@ func (m *member) entry(after []effect.ID) (flags []string, waits string) {
 	return []string{"--initial-cluster=" + cluster, "--initial-cluster-state=" + state, "--initial-cluster-token=" + token}, ""
 }
 
+// entered reports whether it is known how the member starts.
+func (m *member) entered() bool {
+	_, recorded := sdk.RecordOf(m.in, effect.UnitScope, m.joinTask())
+	return recorded || m.founds()
+}
+
 // joinTask is the task that adds the seat's learner, and the record of what it
 // gave: the members with which etcd starts.
 func (m *member) joinTask() string { return fmt.Sprint("task/join-", m.seat) }

@@ -64,10 +64,14 @@ func (m *member) certify() (waits string) {
 		return "for certificates: members were founded with TLS; run gantry integrate " +
 			string(m.in.Spec.Unit.Application) + ":certificates tls-certificates"
 	}
+	users := []effect.ID{caID, certID} // what is not started yet reads them when it is
+	if m.entered() {
+		users = []effect.ID{serviceID, certID}
+	}
 	var issued bool
 	m.tls, issued = requirer.Request(m.in, m.b, r, requirer.Subject{
 		Name: m.in.Spec.Unit.Dashed(), Addresses: []string{m.in.Spec.Address, "127.0.0.1"}, User: m.user(),
-	}, serviceID, certID)
+	}, users...)
 	if !issued {
 		return "for " + string(r.Remote) + " to sign the member's certificate"
 	}
