@@ -70,11 +70,6 @@ func (k *kafka) node(t testing.TB, unit string) (found process) {
 	return process{}
 }
 
-// config is a file of a unit's, as its machine has it.
-func (k *kafka) config(unit, name string) string {
-	return "/var/lib/gantry/config/" + strings.ReplaceAll(unit, "/", "-") + "/kafka/" + name
-}
-
 // whole waits until all nodes serve, vote and have all that they should have.
 func (k *kafka) whole(t *testing.T, nodes int) {
 	t.Helper()
