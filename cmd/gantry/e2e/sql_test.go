@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,18 @@ func (c *cluster) primary(t testing.TB) operator.Unit {
 		return err
 	})
 	return found
+}
+
+// synchronous is a standby that confirms commits.
+func (c *cluster) synchronous(t testing.TB) operator.Unit {
+	t.Helper()
+	name := c.on(t, c.primary(t).Address, "postgres", "SELECT application_name FROM pg_stat_replication WHERE sync_state = 'sync' LIMIT 1")
+	members := c.members(t)
+	i := slices.IndexFunc(members, func(u operator.Unit) bool { return u.Name.Dashed() == name })
+	if i < 0 {
+		t.Fatalf("the synchronous standby is %q, which is no unit", name)
+	}
+	return members[i]
 }
 
 // streaming waits until every other member streams from the primary, one of
