@@ -145,7 +145,7 @@ func restart(ctx context.Context, args map[string]string) (string, error) {
 }
 
 func switchover(ctx context.Context, args map[string]string) (string, error) {
-	return "", patroniOf(args).Switchover(ctx)
+	return "", patroniOf(args).Switchover(ctx, strings.Fields(args["stay"]))
 }
 
 func leave(ctx context.Context, args map[string]string) (string, error) {

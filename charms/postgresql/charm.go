@@ -141,7 +141,8 @@ type patroniStatus struct {
 	Timeline       int    `json:"timeline"`
 	ServerVersion  int    `json:"server_version"`
 	Started        string `json:"postmaster_start_time"`
-	NoFailover     bool   `json:"tags.nofailover"` // it is no candidate, as its configuration says
+	NoFailover     bool   `json:"tags.nofailover"`  // it is no candidate, as its configuration says
+	Unlocked       bool   `json:"cluster_unlocked"` // no member is the primary
 }
 
 // role is the member's part in words that do not change between Patroni's
@@ -194,6 +195,8 @@ func (m *member) status() model.Status {
 		return sdk.Maintenance("taking up the settings")
 	case m.isPrimary():
 		return sdk.Active("primary%s", m.unusedEtcd())
+	case m.running() && m.observed.Unlocked:
+		return sdk.Waiting("for the members to make one the primary; see gantry run %s promote-to-primary where that lasts", m.in.Spec.Unit)
 	case m.running() && m.observed.role() == roleSync:
 		return sdk.Active("synchronous standby")
 	case m.running():

@@ -105,9 +105,18 @@ func (m *member) members() []effect.Remote {
 }
 
 // anyStays reports whether a peer belongs to the cluster and stays in it.
-func (m *member) anyStays() bool {
-	members := m.members()
-	return len(members) > 0 && members[0].Life == model.Alive
+func (m *member) anyStays() bool { return m.stay() != "" }
+
+// stay names the peers that belong to the cluster and stay in it, as Patroni
+// knows them.
+func (m *member) stay() string {
+	var names []string
+	for _, p := range m.members() {
+		if p.Life == model.Alive {
+			names = append(names, p.Unit.Dashed())
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // belongs reports whether a peer has joined the epoch's cluster.

@@ -116,7 +116,7 @@ func (m *member) handOver() model.Status {
 		m.b.Hold(self, "it is the primary and hands over first")
 		m.b.Task(effect.Task{
 			ID: "task/hand-over", Key: fmt.Sprint(m.epoch.Number, "/", m.observed.Timeline),
-			Run:  effect.Exec{Call: callSwitchover, Args: m.args("address", m.in.Spec.Address), User: m.user()},
+			Run:  effect.Exec{Call: callSwitchover, Args: m.args("address", m.in.Spec.Address, "stay", m.stay()), User: m.user()},
 			Turn: m.membershipTurn(), Idempotent: true, Timeout: 2 * time.Minute,
 		})
 		return sdk.Maintenance("handing over to a standby")

@@ -52,7 +52,7 @@ func (m *member) probes() {
 	m.b.Probe(effect.Probe{
 		ID: statusProbe, Interval: interval, Fall: fall,
 		HTTP:   &effect.HTTPProbe{URL: m.rest("/patroni")},
-		Select: []string{"state", "role", "pending_restart", "sync_standby", "timeline", "server_version", "postmaster_start_time", "tags.nofailover"},
+		Select: []string{"state", "role", "pending_restart", "sync_standby", "timeline", "server_version", "postmaster_start_time", "tags.nofailover", "cluster_unlocked"},
 	})
 	m.b.Probe(effect.Probe{ID: healthProbe, Interval: 2 * interval, Fall: fall, HTTP: &effect.HTTPProbe{URL: m.rest("/health")}})
 }

@@ -328,7 +328,7 @@ func (Charm) Answer(w sdk.World, unit model.UnitName, p effect.Probe) (string, b
 
 func (w world) status(u model.UnitName) string {
 	m := w.members[u]
-	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, NoFailover: m.nofailover, ServerVersion: 150020, PendingRestart: m.pending(w.wanted.PostgreSQL.Parameters), Started: fmt.Sprint("start ", m.starts)}
+	s := patroniStatus{State: "running", Role: "replica", Timeline: w.timeline, NoFailover: m.nofailover, Unlocked: w.primary.IsZero(), ServerVersion: 150020, PendingRestart: m.pending(w.wanted.PostgreSQL.Parameters), Started: fmt.Sprint("start ", m.starts)}
 	switch {
 	case w.primary == u:
 		s.Role = "master"

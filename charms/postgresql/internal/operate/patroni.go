@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,12 @@ type Member struct {
 	Host           string `json:"host"`
 	Timeline       int    `json:"timeline"`
 	PendingRestart bool   `json:"pending_restart"`
+	Tags           Tags   `json:"tags"`
+}
+
+// Tags are what a member's configuration says of the part that it may play.
+type Tags struct {
+	NoFailover bool `json:"nofailover"` // it is never promoted
 }
 
 const patroniPort = 8008
@@ -111,21 +118,48 @@ func (s Status) Primary() bool { return s.Role == "master" || s.Role == "primary
 // Running reports whether the member serves.
 func (s Status) Running() bool { return s.State == "running" }
 
-// Switchover moves the primary away from this member and waits until the
-// member serves as a standby again.
-func (p Patroni) Switchover(ctx context.Context) error {
+// Switchover moves the primary away from this member, to one of those that stay
+// where they are named. When it returns another is the primary, and this member
+// may yet have to become a standby.
+func (p Patroni) Switchover(ctx context.Context, stay []string) error {
 	leader, err := p.Leader(ctx)
 	if err != nil {
 		return fmt.Errorf("switchover: %w", err)
 	}
 	if leader.Host != p.Address {
-		return p.waitStandby(ctx)
+		return nil
 	}
 	request := map[string]string{"leader": leader.Name}
+	if request["candidate"], err = p.successor(ctx, stay); err != nil {
+		return fmt.Errorf("switchover from %s: %w", leader.Name, err)
+	}
 	if _, err := p.do(ctx, http.MethodPost, "/switchover", request, nil); err != nil {
 		return fmt.Errorf("switchover from %s: %w", leader.Name, err)
 	}
-	return p.waitStandby(ctx)
+	return nil
+}
+
+// successor is who is to take over. While commits wait for a standby it is one
+// of those, as no other has every commit and Patroni promotes no other: where
+// the one that there was leaves, it waits for the next. It is "", for any, where
+// commits wait for nobody.
+func (p Patroni) successor(ctx context.Context, stay []string) (name string, err error) {
+	var settings struct {
+		Synchronous bool `json:"synchronous_mode"`
+	}
+	if err := p.Configuration(ctx, &settings); err != nil || !settings.Synchronous {
+		return "", err
+	}
+	err = until(ctx, "a standby that stays confirms commits", func(ctx context.Context) (bool, error) {
+		members, err := p.Cluster(ctx)
+		for _, m := range members {
+			if m.Role == "sync_standby" && !m.Tags.NoFailover && (len(stay) == 0 || slices.Contains(stay, m.Name)) {
+				name = m.Name
+			}
+		}
+		return name != "", err
+	})
+	return name, err
 }
 
 // Promote moves the primary to the named member. Where force is set it is a
@@ -166,7 +200,10 @@ func (p Patroni) Restart(ctx context.Context) error {
 	if members, err := p.Cluster(ctx); err != nil {
 		return fmt.Errorf("restart: %w", err)
 	} else if before.Primary() && len(members) > 1 {
-		if err := p.Switchover(ctx); err != nil {
+		if err := p.Switchover(ctx, nil); err != nil {
+			return err
+		}
+		if err := p.waitStandby(ctx); err != nil {
 			return err
 		}
 		if now, err := p.Status(ctx); err == nil && !now.PendingRestart && now.Started != before.Started {
