@@ -79,8 +79,10 @@ func Permissions(topic, group string, roles []string) []Permission {
 	if has("admin") {
 		all := []kadm.ACLOperation{kadm.OpAll}
 		return []Permission{
-			{Kind: kmsg.ACLResourceTypeTopic, Name: "*", Operations: all}, {Kind: kmsg.ACLResourceTypeGroup, Name: "*", Operations: all},
-			{Kind: kmsg.ACLResourceTypeTransactionalId, Name: "*", Operations: all}, {Kind: kmsg.ACLResourceTypeCluster, Name: "kafka-cluster", Operations: all},
+			{Kind: kmsg.ACLResourceTypeTopic, Name: "*", Operations: all},
+			{Kind: kmsg.ACLResourceTypeGroup, Name: "*", Operations: all},
+			{Kind: kmsg.ACLResourceTypeTransactionalId, Name: "*", Operations: all},
+			{Kind: kmsg.ACLResourceTypeCluster, Name: "kafka-cluster", Operations: all},
 		}
 	}
 	on := Permission{Kind: kmsg.ACLResourceTypeTopic, Name: topic}
