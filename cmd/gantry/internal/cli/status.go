@@ -87,7 +87,7 @@ func (o *statusOptions) follow(ctx context.Context, s *session, only []model.App
 	for ctx.Err() == nil {
 		err := s.client.WatchStatus(ctx, s.model, after, func(status operator.Status) error {
 			if screen && s.flags.output == "text" {
-				fmt.Fprint(s.Stdout, "\x1b[H\x1b[2J\x1b[3J")
+				fmt.Fprint(s.Stdout, "\x1b[H\x1b[2J")
 			} else if after > 0 && s.flags.output != "json" {
 				fmt.Fprintln(s.Stdout, "---")
 			}
