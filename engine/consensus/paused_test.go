@@ -15,7 +15,7 @@ import (
 // go on.
 func TestALeaderThatWasPausedServesNoStaleRead(t *testing.T) {
 	members, stores := threeStores(t)
-	leader := 0
+	leader, _ := committedElsewhere(t, stores, -1)
 	for range 3 {
 		signalled(t, members[leader], syscall.SIGSTOP)
 		next, name := committedElsewhere(t, stores, leader)
@@ -47,9 +47,9 @@ func signalled(t *testing.T, m *memberProcess, s syscall.Signal) {
 	}
 }
 
-// committedElsewhere puts a value at whoever leads but one, and returns who
-// took it and under which name.
-func committedElsewhere(t *testing.T, stores []*store, but int) (at int, name string) {
+// committedElsewhere puts a value at whoever leads but one, -1 for none, and
+// returns who took it and under which name.
+func committedElsewhere(t testing.TB, stores []*store, but int) (at int, name string) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		for i, s := range stores {
