@@ -55,7 +55,7 @@ func get(t *testing.T, c *http.Client, url string) (int, string) {
 // TestAnInstallTellsHowItFares asks a new install in every way.
 func TestAnInstallTellsHowItFares(t *testing.T) {
 	in := prepare(t)
-	spans := filepath.Join(in.dir, "trace.json")
+	spans := filepath.Join(t.TempDir(), "trace.json")
 	t.Setenv(trace.FileVariable, spans)
 	in.up(t)
 	in.gantry(t, "deploy", "beacon")
