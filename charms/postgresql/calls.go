@@ -175,13 +175,15 @@ func scheduledBackup(ctx context.Context, args map[string]string) (string, error
 
 // verifyBackup answers "true" where a restore can start; where it cannot, the
 // reason is the error.
+// verifyBackup is "true" where there is the backup that a restore asks for, and
+// else says why there is none.
 func verifyBackup(ctx context.Context, args map[string]string) (string, error) {
 	target, err := parseTarget(args["time"])
-	if err != nil {
-		return "", err
+	if err == nil {
+		_, err = backrestOf(args).Verify(ctx, args["backup"], target)
 	}
-	if _, err := backrestOf(args).Verify(ctx, args["backup"], target); err != nil {
-		return "", err
+	if err != nil {
+		return err.Error(), nil
 	}
 	return "true", nil
 }

@@ -63,6 +63,11 @@ func (m *member) stoppedForRestore(o *effect.Order) bool {
 // it published stays, or it would not count as a member until it has begun.
 func (m *member) restore(o *effect.Order) model.Status {
 	m.publishMember()
+	if o.Stage == stageVerify {
+		if found, known := sdk.Fact[string](m.in, m.verify(o)); known && found != "true" {
+			return sdk.Blocked("restore %s: %s; nothing was changed: gantry order cancel %s", o.ID, found, m.in.Spec.Unit.Application)
+		}
+	}
 	if !m.reached(o) {
 		return sdk.Maintenance("restore %s: %s", o.ID, o.Stage)
 	}
@@ -73,8 +78,8 @@ func (m *member) restore(o *effect.Order) model.Status {
 func (m *member) reached(o *effect.Order) bool {
 	switch o.Stage {
 	case stageVerify:
-		ok, known := sdk.Fact[bool](m.in, m.verify(o))
-		return known && ok
+		found, known := sdk.Fact[string](m.in, backupProbe)
+		return known && found == "true"
 	case stageStop:
 		return !m.known
 	case stageWipe:

@@ -244,3 +244,20 @@ func TestWhoLeavesIsNoCandidateBeforeItStopsAndNoPrimaryStops(t *testing.T) {
 		})
 	}
 }
+
+func TestARestoreWithoutABackupIsBlockedWithItsReason(t *testing.T) {
+	for fact, want := range map[string]model.Level{
+		"": model.Maintenance, "true": model.Active, "there is no backup of postgresql: run create-backup": model.Blocked,
+	} {
+		m := member{b: &sdk.Builder{}, in: effect.Input{
+			Spec: effect.Spec{Unit: model.UnitName{Application: "postgresql"}},
+			Live: effect.Live{Order: &effect.Order{ID: "4", Name: restoreOrder, Stage: stageVerify}},
+		}}
+		if fact != "" {
+			m.in.Facts = map[effect.ProbeID]effect.Fact{backupProbe: {Value: fact}}
+		}
+		if s := m.restore(m.in.Live.Order); s.Level != want || want == model.Blocked && !strings.Contains(s.Message, fact) {
+			t.Errorf("where the probe says %q: %v", fact, s)
+		}
+	}
+}

@@ -95,7 +95,14 @@ func (b Backrest) Verify(ctx context.Context, label string, target time.Time) (B
 			return one, nil
 		}
 	}
-	return Backup{}, fmt.Errorf("no backup of %s ended before %s; list-backups shows what there is", b.Stanza, target.Format(time.DateTime))
+	switch {
+	case len(all) == 0:
+		return Backup{}, fmt.Errorf("there is no backup of %s: run create-backup", b.Stanza)
+	case label != "":
+		return Backup{}, fmt.Errorf("there is no backup %s of %s that ended before the time to restore to: list-backups shows what there is", label, b.Stanza)
+	default:
+		return Backup{}, fmt.Errorf("no backup of %s ended before %s: list-backups shows what there is", b.Stanza, target.Format(time.DateTime))
+	}
 }
 
 func (b Backrest) run(ctx context.Context, args ...string) (string, error) {
