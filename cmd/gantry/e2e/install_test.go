@@ -20,6 +20,7 @@ import (
 // install is a gantry of its own on this host, with its state on a disk.
 type install struct {
 	dir    string
+	config string // the operator's own, which is no part of the install
 	port   int
 	before providertest.Snapshot // of the host, before up
 }
@@ -36,7 +37,7 @@ func prepare(t testing.TB) *install {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &install{dir: dir, port: freePorts(t, 20000+os.Getpid()%5000*2), before: providertest.Leftovers(t)}
+	in := &install{dir: dir, config: t.TempDir(), port: freePorts(t, 20000+os.Getpid()%5000*2), before: providertest.Leftovers(t)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			in.tell(t)
@@ -109,7 +110,7 @@ func (in *install) run(limit time.Duration, args ...string) result {
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = root
 	cmd.WaitDelay = 5 * time.Second
-	cmd.Env = append(os.Environ(), "GANTRY_STATE_DIR="+in.dir, "XDG_CONFIG_HOME="+in.dir, "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "GANTRY_STATE_DIR="+in.dir, "XDG_CONFIG_HOME="+in.config, "NO_COLOR=1")
 	var out, failed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &failed
 	began := time.Now()

@@ -77,7 +77,7 @@ func setPassword(t *testing.T, a *archive) {
 			if _, err := a.sql(a.members(t)[0].Address, "postgres", "SELECT 1"); err == nil {
 				t.Error("the old password of operator still logs in")
 			}
-			a.password = a.act(t, a.primary(t).Name.String(), "get-password")["password"]
+			a.password = a.act(t, a.members(t)[0].Name.String(), "get-password")["password"] // without psql, which needs it
 		}
 	}
 	if a.password == old {
