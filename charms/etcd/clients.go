@@ -2,8 +2,6 @@ package etcd
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math/big"
 	"time"
@@ -71,7 +69,7 @@ func (m *member) client(r effect.Relation, prefix string) {
 	args := m.args(m.in.Spec.Address, "user", user, "prefix", prefix)
 	args["user-password"] = sdk.Text(sdk.Secret(login, "password"))
 	done := m.b.Task(effect.Task{
-		ID: effect.ID("task/client-" + fmt.Sprint(r.ID)), Key: digest(prefix), Scope: effect.ApplicationScope,
+		ID: effect.ID("task/client-" + fmt.Sprint(r.ID)), Key: sdk.Digest(prefix), Scope: effect.ApplicationScope,
 		Run:   effect.Exec{Call: callClient, Args: args, User: m.user()},
 		After: []effect.ID{serviceID, authID}, Idempotent: true, Timeout: time.Minute,
 	})
@@ -81,19 +79,12 @@ func (m *member) client(r effect.Relation, prefix string) {
 }
 
 // trusted is the secret with the authorities that a client is to trust, ""
-// without TLS. Another set of them is another secret, as a secret never
-// changes.
+// without TLS.
 func (m *member) trusted(r effect.Relation) (id string, made bool) {
 	if !m.founding.TLS {
 		return "", true
 	}
-	name := fmt.Sprintf("trust-%d-%s", r.ID, digest(m.tls.Trust))
-	m.b.Secret(effect.SecretSpec{
-		Name: name, Scope: effect.ApplicationScope, Grants: []model.RelationID{r.ID},
-		Fields: map[string]effect.SecretField{"tls": {Content: sdk.Text("true")}, "tls-ca": {Content: sdk.Text(m.tls.Trust)}},
-	})
-	secret, made := sdk.SecretNamed(m.in, name)
-	return secret.ID, made
+	return m.tls.Offer(m.in, m.b, r)
 }
 
 func (m *member) drop(r effect.Relation) {
@@ -106,11 +97,6 @@ func (m *member) drop(r effect.Relation) {
 		Run:        effect.Exec{Call: callDrop, Args: m.args(m.in.Spec.Address, "user", userOf(r)), User: m.user()},
 		Idempotent: true, Timeout: time.Minute,
 	})
-}
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
 }
 
 // hexadecimal writes a member's ID, which etcd's JSON has in decimal, as its

@@ -60,7 +60,7 @@ func (n *node) client(r effect.Relation, request interfaces.KafkaRequest) {
 	replicas := factor(n.in.Spec.Planned)
 	asked := fmt.Sprint(request.Topic, " ", roles, " ", request.GroupPrefix, " ", replicas)
 	done := n.b.Task(effect.Task{
-		ID: effect.ID("task/client-" + fmt.Sprint(r.ID)), Key: digest(asked), Scope: effect.ApplicationScope,
+		ID: effect.ID("task/client-" + fmt.Sprint(r.ID)), Key: sdk.Digest(asked), Scope: effect.ApplicationScope,
 		Run: effect.Exec{Call: callClient, User: n.user(), Args: n.args(
 			"user", user, "user-password", sdk.Text(sdk.Secret(login, "password")), "topic", request.Topic,
 			"user-roles", strings.Join(roles, ","), "group", request.GroupPrefix,
@@ -86,19 +86,12 @@ func (n *node) endpoints() []string {
 }
 
 // trusted is the secret with the authorities that a client is to trust, ""
-// without TLS. Another set of them is another secret, as a secret never
-// changes.
+// without TLS.
 func (n *node) trusted(r effect.Relation) (id string, made bool) {
 	if !n.cluster.TLS {
 		return "", true
 	}
-	name := fmt.Sprintf("trust-%d-%s", r.ID, digest(n.tls.Trust))
-	n.b.Secret(effect.SecretSpec{
-		Name: name, Scope: effect.ApplicationScope, Grants: []model.RelationID{r.ID},
-		Fields: map[string]effect.SecretField{"tls": {Content: sdk.Text("true")}, "tls-ca": {Content: sdk.Text(n.tls.Trust)}},
-	})
-	secret, made := sdk.SecretNamed(n.in, name)
-	return secret.ID, made
+	return n.tls.Offer(n.in, n.b, r)
 }
 
 func (n *node) drop(r effect.Relation) {

@@ -1,8 +1,6 @@
 package kafka
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"path"
 	"strings"
@@ -100,7 +98,7 @@ func (n *node) files(after []effect.ID) []effect.ID {
 	fixed := strings.Join(n.properties(), "\n") + "\n"
 	ids := []effect.ID{
 		file(propertiesFile, 0o600, sdk.Text(fixed, strings.Join(n.movable(), "\n"), "\n", n.passwords())),
-		file(settledFile, 0o644, sdk.Text(digest(fixed), "\n")),
+		file(settledFile, 0o644, sdk.Text(sdk.Digest(fixed), "\n")),
 		file(loggingFile, 0o644, sdk.Text(logging)),
 		file(exporterFile, 0o644, sdk.Text(exported)),
 		file(toolsFile, 0o600, n.tools()),
@@ -228,9 +226,4 @@ func (n *node) args(pairs ...any) map[string]effect.Content {
 		out[pairs[i].(string)] = sdk.Text(pairs[i+1])
 	}
 	return out
-}
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
 }

@@ -1,14 +1,11 @@
 package pgbouncer
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"path"
 
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer"
-	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
@@ -60,20 +57,13 @@ func (p *pool) certificates(file func(name string, mode uint32, content effect.C
 }
 
 // trusted is the secret by which the client knows the pool, "" without a
-// certificate. Another authority is another secret, as a secret never changes;
-// what was published stays until the new one is made.
+// certificate. What was published stays until another one is made.
 func (p *pool) trusted(client effect.Relation) string {
 	if !p.certified {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(p.tls.Trust))
-	name := fmt.Sprintf("trust-%d-%s", client.ID, hex.EncodeToString(sum[:6]))
-	p.b.Secret(effect.SecretSpec{
-		Name: name, Scope: effect.ApplicationScope, Grants: []model.RelationID{client.ID},
-		Fields: map[string]effect.SecretField{"tls": {Content: sdk.Text("true")}, "tls-ca": {Content: sdk.Text(p.tls.Trust)}},
-	})
-	if secret, made := sdk.SecretNamed(p.in, name); made {
-		return secret.ID
+	if id, made := p.tls.Offer(p.in, p.b, client); made {
+		return id
 	}
 	return sdk.Published(p.in, client.ID).Application["secret-tls"]
 }

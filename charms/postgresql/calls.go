@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/charms/postgresql/internal/operate"
+	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer"
 	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
@@ -137,7 +138,7 @@ func configured(ctx context.Context, args map[string]string) (string, error) {
 			delete(d.PostgreSQL.Parameters, name)
 		}
 	}
-	return digest(d.body()), nil
+	return sdk.Digest(d.body()), nil
 }
 
 func restart(ctx context.Context, args map[string]string) (string, error) {

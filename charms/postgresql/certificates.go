@@ -1,14 +1,12 @@
 package postgresql
 
 import (
-	"fmt"
 	"path"
 	"time"
 
 	"github.com/gantry-orchestrator/gantry/charms/interfaces"
 	"github.com/gantry-orchestrator/gantry/charms/sdk"
 	"github.com/gantry-orchestrator/gantry/charms/tlscertificates/requirer"
-	"github.com/gantry-orchestrator/gantry/model"
 	"github.com/gantry-orchestrator/gantry/model/effect"
 )
 
@@ -121,20 +119,15 @@ func (m *member) othersShow() bool {
 }
 
 // trusted is the secret by which a relation's client knows the servers, "" while
-// some member shows no certificate. Another authority is another secret, as a
-// secret never changes; what was published stays until the new one is made.
+// some member shows no certificate. What was published stays until another one
+// is made.
 func (m *member) trusted(r effect.Relation) string {
 	published := sdk.Published(m.in, r.ID).Application["secret-tls"]
 	if !m.certified || published == "" && !(m.shows() && m.othersShow()) {
 		return ""
 	}
-	name := fmt.Sprintf("trust-%d-%s", r.ID, digest(m.tls.Trust))
-	m.b.Secret(effect.SecretSpec{
-		Name: name, Scope: effect.ApplicationScope, Grants: []model.RelationID{r.ID},
-		Fields: map[string]effect.SecretField{"tls": {Content: sdk.Text("true")}, "tls-ca": {Content: sdk.Text(m.tls.Trust)}},
-	})
-	if secret, made := sdk.SecretNamed(m.in, name); made {
-		return secret.ID
+	if id, made := m.tls.Offer(m.in, m.b, r); made {
+		return id
 	}
 	return published
 }

@@ -1,8 +1,6 @@
 package postgresql
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -23,7 +21,7 @@ func (m *member) configure() {
 		return
 	}
 	body := m.settings.dcs.body()
-	key := digest(body)
+	key := sdk.Digest(body)
 	configure := effect.Task{
 		ID: "task/configure", Key: key, Scope: effect.ApplicationScope,
 		Run:        effect.Exec{Call: callConfigure, Args: m.args("address", m.in.Spec.Address, "body", body), User: m.user()},
@@ -106,16 +104,11 @@ func (m *member) settingsBefore() string { return sdk.Published(m.in, m.peers.ID
 
 // takingUp reports whether the member has not published yet that it runs with
 // the present settings.
-func (m *member) takingUp() bool { return m.settingsBefore() != digest(m.settings.dcs.body()) }
+func (m *member) takingUp() bool { return m.settingsBefore() != sdk.Digest(m.settings.dcs.body()) }
 
 // hasTakenUp reports whether the member is known to run with the present
 // settings.
 func (m *member) hasTakenUp() bool {
 	t, known := sdk.Fact[takenUp](m.in, takenUpProbe)
-	return known && !t.Pending && t.Settings == digest(m.settings.dcs.body())
-}
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
+	return known && !t.Pending && t.Settings == sdk.Digest(m.settings.dcs.body())
 }

@@ -90,7 +90,7 @@ func (m *member) consult() (waits string) {
 // keyPrefix is how the application's keys begin. The name of its own secret is
 // in it, so that a later application of the same name begins with none.
 func (m *member) keyPrefix() string {
-	return fmt.Sprintf("/patroni/%s/%s-%s/", m.in.Spec.Model, m.in.Spec.Unit.Application, digest(m.secret.ID))
+	return fmt.Sprintf("/patroni/%s/%s-%s/", m.in.Spec.Model, m.in.Spec.Unit.Application, sdk.Digest(m.secret.ID))
 }
 
 // consensusFiles are what Patroni reads beside patroni.yml. It reads whom to

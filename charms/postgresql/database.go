@@ -52,7 +52,7 @@ func (m *member) database(r effect.Relation, name string) {
 	wanted := strings.Join(extensions(m.in), ",")
 	args["extensions"] = sdk.Text(wanted)
 	done := m.b.Task(effect.Task{
-		ID: effect.ID("task/database-" + fmt.Sprint(r.ID)), Key: digest(fmt.Sprint(m.epoch.Number, "/", name, "/", r.Bag["extra-user-roles"], "/", wanted)),
+		ID: effect.ID("task/database-" + fmt.Sprint(r.ID)), Key: sdk.Digest(fmt.Sprint(m.epoch.Number, "/", name, "/", r.Bag["extra-user-roles"], "/", wanted)),
 		Scope:      effect.ApplicationScope,
 		Run:        effect.Exec{Call: callDatabase, Args: args, User: m.user()},
 		After:      []effect.ID{serviceID},

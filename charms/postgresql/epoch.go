@@ -144,7 +144,7 @@ func (m *member) publishMember() {
 		m.publishStart(bag)
 	}
 	if m.hasTakenUp() {
-		bag["settings"] = digest(m.settings.dcs.body())
+		bag["settings"] = sdk.Digest(m.settings.dcs.body())
 	}
 	if m.stanzaDone() {
 		bag["stanza"] = fmt.Sprint(m.epoch.Number)

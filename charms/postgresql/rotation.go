@@ -123,7 +123,7 @@ func (m *member) changed() {
 		key += "/" + secret.ID
 	}
 	m.b.Task(effect.Task{
-		ID: "task/passwords", Key: digest(key),
+		ID: "task/passwords", Key: sdk.Digest(key),
 		Run:   effect.Exec{Call: callPasswords, Args: args, User: m.user()},
 		After: []effect.ID{serviceID}, Idempotent: true, Timeout: time.Minute,
 	})

@@ -176,7 +176,7 @@ func (s settings) atStart() string {
 	for name := range restarts {
 		read[name] = s.dcs.PostgreSQL.Parameters[name]
 	}
-	return digest(fmt.Sprint(read)) // Sprint sorts the keys
+	return sdk.Digest(fmt.Sprint(read)) // Sprint sorts the keys
 }
 
 // body is the dynamic configuration as PATCH /config takes it.

@@ -213,7 +213,7 @@ func settingsOf(body string) dynamic {
 }
 
 // configured is the digest of what the consensus holds.
-func (w world) configured() string { return digest(w.wanted.body()) }
+func (w world) configured() string { return sdk.Digest(w.wanted.body()) }
 
 // serving reports whether a member takes part now.
 func (m twinMember) serving() bool { return m.running && !m.cut && m.voter }

@@ -1,6 +1,8 @@
 package sdk
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/gantry-orchestrator/gantry/model/effect"
@@ -67,4 +69,11 @@ func appendSegment(c effect.Content, s effect.Segment) effect.Content {
 	default:
 		return append(c, s)
 	}
+}
+
+// Digest tells texts apart in a name or a key: 12 hexadecimal digits of the
+// SHA-256.
+func Digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:6])
 }
